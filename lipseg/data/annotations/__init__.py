@@ -1,0 +1,100 @@
+"""Readers of annotated faces. One reader a dataset format; ``register`` adds another.
+
+A reader is a function from a folder to an iterator of ``FaceSample`` (and of ``Unusable`` for lines or files that
+cannot be read: one bad face never stops a reader). Readers import nothing heavy and decode no images.
+"""
+
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from lipseg.errors import DataError
+from lipseg.scheme import Points
+
+Split = Literal["train", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class FaceSample:
+    """One annotated face.
+
+    Attributes:
+        name: identifies the face within its dataset (for Helen, the image name without its ending).
+        image: the image file.
+        points_px: (56, 2) float64 lip landmarks, image pixels (x, y), pixel centres at integers.
+        inter_ocular_px: distance between the eyes' centres in image pixels, the normaliser of the NME.
+        split: "train" or "test" where the dataset says so, else None (then split by a hash of the name).
+        state: the known mouth state ("closed", "smile", ...) or "" where nobody knows.
+        annotation: the annotation file, for messages.
+    """
+
+    name: str
+    image: Path
+    points_px: Points
+    inter_ocular_px: float
+    split: Split | None = None
+    state: str = ""
+    annotation: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A face that could not be read: goes to ``skipped.csv``.
+
+    Attributes:
+        name: the face's name as far as it is known, else "".
+        file: the offending file.
+        line: 1-based line in ``file``, 0 where no line is to blame.
+        reason: what is wrong with it.
+    """
+
+    name: str
+    file: Path
+    line: int
+    reason: str
+
+
+Reader = Callable[[Path], Iterator[FaceSample | Unusable]]
+
+_READERS: dict[str, Reader | str] = {
+    "helen": "lipseg.data.annotations.helen",
+    "ibug": "lipseg.data.annotations.ibug",
+    "synthetic": "lipseg.data.annotations.synthetic",
+}
+
+
+def register(name: str, reader: Reader) -> None:
+    """Adds a reader under ``name``, which ``data.source`` in params.yaml can then choose.
+
+    Raises:
+        DataError: if the name is taken.
+    """
+    if name in _READERS:
+        raise DataError(f"a dataset reader named '{name}' exists already; choose another name")
+    _READERS[name] = reader
+
+
+def reader_names() -> list[str]:
+    """Returns the names of all registered readers, sorted."""
+    return sorted(_READERS)
+
+
+def get_reader(name: str) -> Reader:
+    """Returns the reader registered under ``name``.
+
+    A name with a dot is an importable module with a function ``read`` (for datasets outside this package).
+
+    Raises:
+        DataError: if there is none; the message lists the names that exist.
+    """
+    found = _READERS.get(name, name if "." in name else None)
+    if found is None:
+        raise DataError(f"data.source: no dataset reader named '{name}'; there are: {', '.join(reader_names())}")
+    if isinstance(found, str):
+        try:
+            return importlib.import_module(found).read
+        except (ImportError, AttributeError) as error:
+            raise DataError(f"data.source: cannot load the reader '{name}': {error}") from error
+    return found

@@ -1,0 +1,143 @@
+"""Coordinate frames: the invertible transform between an image and a crop of it, boxes, and resampling.
+
+All coordinates are (x, y) with pixel centres at integers: the top left pixel covers [-0.5, 0.5] x [-0.5, 0.5]. Unit
+coordinates run from 0 to 1 between the outer edges of a square crop; this module is the only place that knows the
+half-pixel between the two.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """An invertible affine map between two pixel frames: ``target = matrix[:, :2] @ source + matrix[:, 2]``.
+
+    Attributes:
+        matrix: (2, 3) float64.
+    """
+
+    matrix: Array
+
+    def __call__(self, points: Array) -> Array:
+        """Returns ``points`` (..., 2) mapped into the target frame."""
+        return points @ self.matrix[:, :2].T + self.matrix[:, 2]
+
+    def inverse(self) -> "Affine":
+        """Returns the map from target to source."""
+        linear = np.linalg.inv(self.matrix[:, :2])
+        return Affine(np.column_stack([linear, -linear @ self.matrix[:, 2]]))
+
+    def after(self, first: "Affine") -> "Affine":
+        """Returns the map that applies ``first`` and then this one."""
+        linear = self.matrix[:, :2] @ first.matrix[:, :2]
+        return Affine(np.column_stack([linear, self.matrix[:, :2] @ first.matrix[:, 2] + self.matrix[:, 2]]))
+
+    @property
+    def scale(self) -> float:
+        """Target pixels per source pixel (geometric mean over the axes)."""
+        return float(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))))
+
+
+def view_to_image(centre: Array, sides: Array, size: int, roll: float = 0.0, mirrored: bool = False) -> Affine:
+    """Returns the map from a ``size`` x ``size`` view's pixels to the image's.
+
+    Args:
+        centre: (2,) centre of the view in image pixels.
+        sides: (2,) width and height of the view in image pixels, along the view's own axes.
+        size: pixels a side of the view.
+        roll: angle in radians by which the view's x axis is turned against the image's (positive: towards +y).
+        mirrored: whether the view shows the image mirrored left to right.
+    """
+    cos, sin = np.cos(roll), np.sin(roll)
+    axes = np.array([[cos, -sin], [sin, cos]]) * (np.asarray(sides, float) / size)
+    if mirrored:
+        axes[:, 0] *= -1
+    return Affine(np.column_stack([axes, np.asarray(centre, float) - axes @ np.full(2, (size - 1) / 2)]))
+
+
+def to_unit(points_crop: Array, size: int) -> Array:
+    """Returns crop pixels (..., 2) as unit coordinates of the ``size`` x ``size`` crop."""
+    return (points_crop + 0.5) / size
+
+
+def from_unit(points_unit: Array, size: int) -> Array:
+    """Returns unit coordinates (..., 2) as pixels of the ``size`` x ``size`` crop."""
+    return points_unit * size - 0.5
+
+
+def bounding_box(points: Array) -> Array:
+    """Returns (..., 4) boxes x0, y0, x1, y1 of (..., n, 2) points."""
+    return np.concatenate([points.min(-2), points.max(-2)], axis=-1)
+
+
+def warp(image: NDArray[np.uint8], to_image: Affine, size: int) -> NDArray[np.uint8]:
+    """Returns a ``size`` x ``size`` view of an image, anti-aliased when it shrinks; outside, edge pixels repeat.
+
+    Args:
+        image: (height, width, 3) uint8.
+        to_image: map from the view's pixels to the image's.
+        size: pixels a side of the view.
+
+    Returns:
+        (size, size, 3) uint8.
+    """
+    shrink = to_image.scale
+    if shrink > 1.2:
+        # Cut the part that the view shows, shrink it by area averaging to the view's resolution, then sample.
+        corners = to_image(np.array([[0, 0], [size, 0], [0, size], [size, size]], float) - 0.5)
+        limit = np.array(image.shape[1::-1])
+        low = np.clip(np.floor(corners.min(0) - 2 * shrink), 0, limit - 1).astype(int)
+        high = np.clip(np.ceil(corners.max(0) + 2 * shrink), low + 1, limit).astype(int)
+        part = image[low[1] : high[1], low[0] : high[0]]
+        small = np.maximum(np.round((high - low) / shrink), 1).astype(int)
+        ratio = small / (high - low)
+        image = cv2.resize(part, (int(small[0]), int(small[1])), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        offset = (0.5 - low) * ratio - 0.5
+        to_image = Affine(np.column_stack([np.diag(ratio), offset])).after(to_image)
+    return cv2.warpAffine(  # type: ignore[return-value]
+        image,
+        to_image.matrix,
+        (size, size),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the network looks at: how a mouth box becomes a square picture.
+
+    Attributes:
+        size: pixels a side.
+        shape: "square" keeps the aspect ratio, its side is ``margin`` times the longer side of the box; "stretch"
+            takes the box widened by ``margin`` times its width on every side and stretches it to a square (the
+            protocol of the original TCNN lip code, which leaks the mouth's extent).
+        margin: see ``shape``.
+    """
+
+    size: int
+    shape: str
+    margin: float
+
+    def to_image(self, box: Array, roll: float = 0.0, mirrored: bool = False) -> Affine:
+        """Returns the map from the view's pixels to the image's.
+
+        Args:
+            box: (4,) x0, y0, x1, y1 of the mouth. With a roll, the box is meant in the frame turned by ``roll`` about
+                the box's own centre.
+            roll: angle in radians of the view's x axis against the image's.
+            mirrored: whether the view is mirrored left to right.
+        """
+        centre, extent = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
+        if self.shape == "square":
+            sides = np.full(2, self.margin * extent.max())
+        else:
+            sides = extent + 2 * self.margin * extent[0]
+        return view_to_image(centre, sides, self.size, roll, mirrored)

@@ -1,0 +1,17 @@
+"""The errors that a user can cause, each a single line that names the culprit and the remedy."""
+
+
+class LipsegError(Exception):
+    """Base of every error whose message is meant for the user; entry points print it without a traceback."""
+
+
+class DataError(LipsegError):
+    """An image, annotation or list of names cannot be used. Names the file and, where there is one, the line."""
+
+
+class ParamsError(LipsegError):
+    """A key of ``params.yaml`` is unknown, missing, badly typed or out of range. Names the key."""
+
+
+class ModelError(LipsegError):
+    """A model folder or artifact is missing, incomplete or does not fit the code. Names the file and the array."""
