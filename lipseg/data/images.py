@@ -7,6 +7,7 @@ from typing import Any
 import imageio.v3 as iio
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from lipseg.errors import DataError
 
@@ -25,11 +26,11 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     try:
         with iio.imopen(path, "r", plugin="pillow") as file:
             # `rotate` applies EXIF orientation; index 0 takes the first frame of an animation.
-            image = np.asarray(file.read(index=0, rotate=True))
+            image = np.asarray(file.read(index=0, rotate=True))  # type: ignore[call-arg]
             mode = file.metadata(index=0, exclude_applied=False).get("mode", "")
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path}: not a picture that can be read ({reason})") from error
     return to_rgb8(image, cmyk=mode == "CMYK")
@@ -77,6 +78,10 @@ def write_image(path: Path, image: NDArray[np.uint8], *, quality: int = 90) -> N
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
-    options = {"quality": quality} if path.suffix.lower() in (".jpg", ".jpeg") else {}
-    iio.imwrite(partial, image, plugin="pillow", **options)
-    os.replace(partial, path)
+    options: dict[str, Any] = {"quality": quality} if path.suffix.lower() in (".jpg", ".jpeg") else {}
+    try:
+        iio.imwrite(partial, image, plugin="pillow", **options)
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,50 @@
+# `make repro` and `make test` set up everything they need; `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+# A number that the user sets wins; the CPU back end of JAX is enough for everything here.
+FAST := -m "not pipeline"
+
+.PHONY: help setup repro test check fast pipeline deps lock clean
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+.venv/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or later is needed; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch .venv/.ready
+
+setup: .venv/.ready ## make the virtual environment and install the project
+
+repro: setup ## run the pipeline; prints the metrics and where the report is
+	python -m dvc repro
+	@echo
+	@python -m stages.summary --metrics reports/metrics.json --report reports/index.html --model models/lipseg
+
+test: check fast pipeline ## every check and test
+
+check: setup ## lint, types, layers
+	ruff check .
+	ruff format --check .
+	basedpyright
+	lint-imports
+
+fast: setup ## the fast tests, with coverage
+	python -m pytest $(FAST) -n 2 --cov=lipseg --cov-report=term:skip-covered --cov-fail-under=85
+
+pipeline: setup ## the slow tests: real runs of the pipeline
+	python -m pytest -m pipeline
+
+deps: setup ## bring the code dependencies in dvc.yaml up to date
+	python -m stages.deps
+
+lock: ## pin every dependency anew (needs uv)
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements.lock
+
+clean: ## remove what can be made again, the cache and the environment apart
+	rm -rf .checkpoints .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage

@@ -1,0 +1,63 @@
+"""The command ``lipseg``. Commands import what they need when they run, so that ``--help`` answers at once."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+
+import lipseg
+from lipseg.cli.exit_codes import exit_code_of
+from lipseg.cli.info import info
+from lipseg.cli.predict import predict
+from lipseg.errors import LipsegError
+
+app = typer.Typer(
+    name="lipseg",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    # Plain text: messages stay whole lines when standard error goes to a file.
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(short_help="Find the lips in pictures.")(predict)
+app.command(short_help="Print what a model is.")(info)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lipseg {lipseg.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Lip segmentation: 56 lip landmarks and masks from pictures of mouths.
+
+    Exit codes: 0 all done, 1 unexpected error, 2 wrong usage, 3 some inputs failed (the others were written), 4 model
+    unusable, 130 interrupted.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command line and exits; an error meant for the user becomes one line on standard error.
+
+    Args:
+        arguments: the words after ``lipseg``; None takes the process's own.
+    """
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="lipseg")
+    except LipsegError as error:
+        message = " ".join(str(error).split())
+        typer.echo(f"error: {message}", err=True)
+        sys.exit(exit_code_of(error))
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

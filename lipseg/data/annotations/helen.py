@@ -1,0 +1,152 @@
+"""The Helen dataset in its own layout (Le et al., "Interactive facial feature localization", ECCV 2012).
+
+image/NAME.jpg        the pictures
+annotation/N.txt      first line NAME, then 194 lines "x , y" in pixels
+trainnames.txt        one NAME a line
+testnames.txt         likewise
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from lipseg import scheme
+from lipseg.data.annotations import FaceSample, Split, Unusable
+from lipseg.data.images import IMAGE_SUFFIXES
+from lipseg.errors import DataError
+
+LAYOUT = "image/, annotation/, trainnames.txt, testnames.txt"
+
+
+def read(root: Path) -> Iterator[FaceSample | Unusable]:
+    """Returns the faces of a folder in Helen's layout, sorted by name; the lists and folders are checked at once.
+
+    Faces that the lists and the annotations disagree about, and annotations that cannot be parsed, come as
+    ``Unusable`` in the same order.
+
+    Args:
+        root: folder that holds ``image/``, ``annotation/``, ``trainnames.txt`` and ``testnames.txt``.
+
+    Raises:
+        DataError: if a list or a folder is missing, empty or contradictory.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder; set data.root to a folder with {LAYOUT}")
+    split_of = _splits(root)
+    for folder in ("image", "annotation"):
+        if not (root / folder).is_dir():
+            raise DataError(f"{root / folder}: no such folder; Helen's layout is {LAYOUT}")
+    files = sorted((root / "annotation").glob("*.txt"), key=_file_order)
+    if not files:
+        raise DataError(f"{root / 'annotation'}: holds no .txt file; unpack Helen's annotation archive there")
+    return _faces(root, files, split_of)
+
+
+def _faces(root: Path, files: list[Path], split_of: dict[str, Split]) -> Iterator[FaceSample | Unusable]:
+    """Yields every annotated or listed face in the order of the names."""
+    images = _images_by_stem(root / "image")
+    # Only the names are held for the whole dataset; the points are parsed one face at a time.
+    named: list[tuple[str, Path | None]] = [(_first_line(file), file) for file in files]
+    named += [(name, None) for name in set(split_of) - {name for name, _ in named}]
+    first_file: dict[str, Path] = {}
+    for name, file in sorted(named, key=lambda pair: pair[0]):
+        if file is None:
+            listed = root / f"{split_of[name]}names.txt"
+            yield Unusable(name, listed, 0, "listed, but no file in annotation/ begins with this name")
+        elif not name:
+            yield Unusable("", file, 1, "the first line must be the image's name without its ending")
+        elif name in first_file:
+            yield Unusable(name, file, 1, f"annotated a second time, first in {first_file[name].name}")
+        elif name not in split_of:
+            yield Unusable(name, file, 1, "in neither trainnames.txt nor testnames.txt")
+        else:
+            first_file[name] = file
+            yield _face(name, file, images.get(name, root / "image" / f"{name}.jpg"), split_of[name])
+
+
+def _face(name: str, file: Path, image: Path, split: Split) -> FaceSample | Unusable:
+    """Returns the face that one annotation file describes."""
+    try:
+        lines = _text(file).rstrip().splitlines()[1:]
+    except (OSError, UnicodeDecodeError) as error:
+        return Unusable(name, file, 0, f"cannot be read as text ({error})")
+    points = np.empty((len(lines), 2))
+    for i, line in enumerate(lines):
+        point = _point(line)
+        if point is None:
+            return Unusable(name, file, i + 2, f"expected 'x , y' in pixels, found '{line.strip()[:40]}'")
+        points[i] = point
+    if len(points) != scheme.HELEN_POINTS:
+        return Unusable(name, file, len(lines) + 1, f"expected {scheme.HELEN_POINTS} points, found {len(points)}")
+    inter_ocular = scheme.inter_ocular(points)
+    if inter_ocular <= 0:
+        return Unusable(name, file, 0, "both eyes lie on the same point")
+    return FaceSample(name, image, points[scheme.HELEN_LIPS], inter_ocular, split, annotation=file)
+
+
+def _point(line: str) -> tuple[float, float] | None:
+    """Returns (x, y) of a line "x , y", or None where it is anything else or not finite."""
+    cells = line.split(",")
+    if len(cells) != 2:
+        return None
+    try:
+        x, y = float(cells[0]), float(cells[1])
+    except ValueError:
+        return None
+    return (x, y) if math.isfinite(x) and math.isfinite(y) else None
+
+
+def _splits(root: Path) -> dict[str, Split]:
+    """Returns the split of every listed name."""
+    train = _names(root / "trainnames.txt")
+    test = _names(root / "testnames.txt")
+    if both := sorted(set(train) & set(test)):
+        name = both[0]
+        raise DataError(
+            f"{root / 'testnames.txt'}, line {test[name]}: '{name}' is also in trainnames.txt, line {train[name]}; "
+            "remove it from one of the two"
+        )
+    if not train and not test:
+        raise DataError(f"{root / 'trainnames.txt'}: lists no name, nor does testnames.txt; put one name a line")
+    return {**dict.fromkeys(train, "train"), **dict.fromkeys(test, "test")}
+
+
+def _names(path: Path) -> dict[str, int]:
+    """Returns the names in a list with the 1-based lines that they are on."""
+    try:
+        lines = _text(path).splitlines()
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; Helen's layout is {LAYOUT}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as text ({error}); put one image name a line") from error
+    return {line.strip(): number for number, line in enumerate(lines, start=1) if line.strip()}
+
+
+def _text(path: Path) -> str:
+    """Returns the text of a file, whatever its line endings and with or without a byte order mark."""
+    return path.read_text(encoding="utf-8-sig")
+
+
+def _first_line(path: Path) -> str:
+    """Returns the name in an annotation's first line, "" where there is none or it cannot be read."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            return file.readline().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _images_by_stem(folder: Path) -> dict[str, Path]:
+    """Returns the picture of every name; of several that differ in the ending only, .jpg before the others."""
+    files = [file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
+    files.sort(key=lambda file: (file.suffix.lower() != ".jpg", file.name), reverse=True)
+    return {file.stem: file for file in files}
+
+
+def _file_order(path: Path) -> tuple[int, str]:
+    """Returns the key by which 2.txt comes before 10.txt."""
+    number = re.fullmatch(r"\d+", path.stem)
+    return (int(path.stem) if number else -1, path.name)

@@ -1,0 +1,198 @@
+"""Views of the wide crops: on given boxes for statistics and figures, jittered for training."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lipseg import scheme
+from lipseg.data.crop_set import CropSet
+from lipseg.data.frames import Array, View, bounding_box, to_unit, warp
+from lipseg.params import Augment
+
+# Jitter of the validation boxes; the test boxes of the evaluation are drawn in the same way.
+_VALIDATION_JITTER = Augment(shift=0.10, scale=0.15, roll=0.0, mirror=0.0, colour=0.0, blur=0.0, occlude=0.0)
+_VALIDATION_DRAWS = 3  # jittered boxes of every validation face
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """N views with their truth.
+
+    Attributes:
+        images: (N, size, size, 3) uint8 RGB.
+        points_unit: (N, 56, 2) float32 landmarks, unit coordinates of the view.
+        to_image: (N, 2, 3) float64 affine matrices from view pixels to image pixels.
+        iod_unit: (N,) float32 inter-ocular distance in unit coordinates (errors over it are NMEs).
+        face: (N,) position of each view's face in its ``CropSet``.
+    """
+
+    images: NDArray[np.uint8]
+    points_unit: NDArray[np.float32]
+    to_image: Array
+    iod_unit: NDArray[np.float32]
+    face: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def views_on_boxes(crops: CropSet, faces: NDArray[np.intp], boxes_px: Array | None, view: View) -> Views:
+    """Returns one view of each face.
+
+    Args:
+        crops: the wide crops.
+        faces: (N,) positions in ``crops``.
+        boxes_px: (N, 4) mouth boxes in image pixels; None for the landmarks' own bounding boxes.
+        view: the geometry.
+    """
+    boxes = crops.boxes_px[faces] if boxes_px is None else boxes_px
+    return _stack([_one_view(crops, int(i), view, box, 0.0, False) for i, box in zip(faces, boxes, strict=True)])
+
+
+def sample_views(
+    crops: CropSet, faces: NDArray[np.intp], view: View, augment: Augment, rng: np.random.Generator
+) -> Views:
+    """Returns one randomly varied view of each face: jittered box, roll, mirror, then colour, blur and occlusion.
+
+    With a roll the box is the one that a detector would give on the turned picture: the bounding box of the turned
+    landmarks, jittered.
+    """
+    views = []
+    for i in faces:
+        roll = np.deg2rad(rng.uniform(-augment.roll, augment.roll))
+        mirrored = rng.random() < augment.mirror
+        shift = rng.uniform(-augment.shift, augment.shift, 2)
+        factor = np.exp(rng.uniform(-augment.scale, augment.scale))
+        box = _turned_box(crops.points_px[i], roll)
+        centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2 * factor
+        turn = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
+        centre = centre + turn @ shift * (box[2] - box[0])
+        views.append(_one_view(crops, int(i), view, np.r_[centre - half, centre + half], roll, mirrored))
+    stacked = _stack(views)
+    _recolour(stacked.images, augment, rng)
+    return stacked
+
+
+def validation_views(crops: CropSet, view: View, boxes: str, seed: int) -> Views:
+    """Returns the fixed views of the validation faces that epochs and heads are chosen on.
+
+    Args:
+        crops: the wide crops.
+        view: the geometry.
+        boxes: "exact" for one view a face on its true box, "jittered" for three on jittered ones.
+        seed: of the jitter.
+    """
+    faces = crops.indices("validation")
+    if boxes == "exact":
+        return views_on_boxes(crops, faces, None, view)
+    rng = np.random.default_rng((seed, 2))
+    return sample_views(crops, np.repeat(faces, _VALIDATION_DRAWS), view, _VALIDATION_JITTER, rng)
+
+
+def fixed_batches(n: int, size: int) -> Iterator[NDArray[np.intp]]:
+    """Yields row numbers in batches of one size (so that nothing compiles twice); the last repeats the last row."""
+    for start in range(0, n, size):
+        yield np.minimum(np.arange(start, start + size), n - 1)
+
+
+def region_maps(points_unit: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """Returns (N, size, size, 3) float32 coverage of upper lip, lower lip and inner mouth, anti-aliased.
+
+    Args:
+        points_unit: (N, 56, 2) landmarks in unit coordinates.
+        size: pixels a side of the maps.
+    """
+    fine, shift = 4 * size, 4
+    maps = np.zeros((len(points_unit), size, size, 3), np.float32)
+    for i, points in enumerate(points_unit):
+        polygons = scheme.region_polygons(points)
+        for k, region in enumerate(("upper", "lower", "inner")):
+            canvas = np.zeros((fine, fine), np.uint8)
+            vertices = np.round((polygons[region] * fine - 0.5) * (1 << shift)).astype(np.int32)
+            cv2.fillPoly(canvas, [vertices], 255, shift=shift)
+            maps[i, ..., k] = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
+    return maps / np.float32(255)
+
+
+def _one_view(
+    crops: CropSet, i: int, view: View, box: Array, roll: float, mirrored: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], Array, float, int]:
+    to_image = view.to_image(box, roll, mirrored)
+    image = warp(crops.images[i], crops.to_image(i).inverse().after(to_image), view.size)
+    points = to_unit(to_image.inverse()(crops.points_px[i]), view.size)
+    if mirrored:
+        points = points[scheme.MIRROR]
+    iod = crops.inter_ocular_px[i] / (to_image.scale * view.size)
+    return image, points.astype(np.float32), to_image.matrix, iod, i
+
+
+def _stack(views: list[tuple[NDArray[np.uint8], NDArray[np.float32], Array, float, int]]) -> Views:
+    images, points, matrices, iods, faces = zip(*views, strict=True)
+    return Views(
+        images=np.stack(images),
+        points_unit=np.stack(points),
+        to_image=np.stack(matrices),
+        iod_unit=np.array(iods, np.float32),
+        face=np.array(faces, np.intp),
+    )
+
+
+def _turned_box(points: Array, roll: float) -> Array:
+    """Bounding box in the frame turned by ``roll``, as a box of the same extent about its centre in the image."""
+    turn = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
+    box = bounding_box(points @ turn)
+    centre, half = turn @ ((box[:2] + box[2:]) / 2), (box[2:] - box[:2]) / 2
+    return np.r_[centre - half, centre + half]
+
+
+def _recolour(images: NDArray[np.uint8], augment: Augment, rng: np.random.Generator) -> None:
+    """Changes colour, sharpness and occlusion of (N, size, size, 3) pictures in place."""
+    size = images.shape[1]
+    for image in images:
+        if augment.colour > 0:
+            image[:] = _colour(image, augment.colour, rng)
+        if rng.random() < augment.blur:
+            if rng.random() < 0.5:
+                sigma = rng.uniform(0.3, 1.3) * size / 64
+                image[:] = cv2.GaussianBlur(image, (0, 0), sigma)
+            else:
+                noise = rng.normal(0, rng.uniform(2, 14), image.shape)
+                image[:] = np.clip(image + noise, 0, 255).astype(np.uint8)
+        if rng.random() < augment.occlude:
+            _occlude(image, rng)
+
+
+def _colour(image: NDArray[np.uint8], strength: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    x = image.astype(np.float32) / 255
+    x = x ** np.float32(np.exp(rng.uniform(-0.5, 0.5) * strength))  # gamma
+    x = x * np.float32(1 + strength * rng.uniform(-0.3, 0.3))  # exposure
+    x = x * (1 + 0.15 * strength * rng.uniform(-1, 1, 3)).astype(np.float32)  # white balance
+    grey = x.mean(-1, keepdims=True)
+    x = grey + (x - grey) * np.float32(1 + strength * rng.uniform(-0.6, 0.4))  # saturation
+    centre = x.mean()
+    x = centre + (x - centre) * np.float32(1 + 0.4 * strength * rng.uniform(-1, 1))  # contrast
+    if rng.random() < 0.3 * strength:  # a light from one side
+        angle, depth = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.6) * strength
+        ramp = np.linspace(-1, 1, x.shape[1], dtype=np.float32)
+        light = 1 + depth * (np.cos(angle) * ramp[None, :, None] + np.sin(angle) * ramp[:, None, None])
+        x = x * light.astype(np.float32)
+    return np.clip(x * 255, 0, 255).astype(np.uint8)
+
+
+def _occlude(image: NDArray[np.uint8], rng: np.random.Generator) -> None:
+    """A patch of one colour and some noise: a turned rectangle or an ellipse over part of the picture."""
+    size = image.shape[0]
+    centre = rng.uniform(0, size, 2)
+    extent = rng.uniform(0.08, 0.35, 2) * size
+    colour = rng.uniform(0, 255, 3) if rng.random() < 0.5 else image[tuple(rng.integers(0, size, 2))].astype(float)
+    mask = np.zeros((size, size), np.uint8)
+    if rng.random() < 0.5:
+        cv2.ellipse(mask, (tuple(centre), tuple(extent), float(rng.uniform(0, 180))), 1, -1)
+    else:
+        corners = cv2.boxPoints((tuple(centre), tuple(extent), float(rng.uniform(0, 180))))
+        cv2.fillPoly(mask, [np.round(corners).astype(np.int32)], 1)
+    patch = np.clip(colour + rng.normal(0, rng.uniform(0, 20), image.shape), 0, 255).astype(np.uint8)
+    image[mask > 0] = patch[mask > 0]

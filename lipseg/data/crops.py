@@ -1,0 +1,225 @@
+"""The wide crops: every usable face cut out once, with room around the mouth for any jittered view of it.
+
+Memory stays flat: crops are written to a memory-mapped file as they come, and read back the same way.
+"""
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipseg import scheme
+from lipseg.data.annotations import FaceSample, Unusable, get_reader
+from lipseg.data.crop_set import SPLITS, CropSet, load_crops
+from lipseg.data.frames import Array, view_to_image, warp
+from lipseg.data.images import read_image
+from lipseg.data.sheets import draw_contours, tile
+from lipseg.errors import DataError
+from lipseg.params import Crop, Data
+from lipseg.progress import progress
+
+_SHEET_FACES = 96
+
+
+def read_sources(data: Data) -> Iterator[tuple[str, FaceSample | Unusable]]:
+    """Yields (source, face) of every dataset that ``data.source`` names.
+
+    Raises:
+        DataError: if a reader or a folder does not exist.
+    """
+    sources = data.source.split("+")
+    for source in sources:
+        root = Path(data.root) / source if len(sources) > 1 else Path(data.root)
+        reader = get_reader(source)
+        if not root.is_dir():
+            several = " (several sources: data.root holds one folder for each, named like it)" * (len(sources) > 1)
+            raise DataError(f"data.root: {root} is not a folder{several}; set it to where the {source} faces lie")
+        for face in reader(root):
+            yield source, face
+
+
+def assign_split(source: str, face: FaceSample, data: Data, seed: int) -> str:
+    """Returns "train", "validation" or "test" for a face: the dataset's own split where there is one.
+
+    What is drawn is drawn from a hash of seed and name, so that adding a face moves no other one.
+    """
+    split = face.split
+    if split is None:
+        split = "test" if _uniform(f"{seed}/test/{source}/{face.name}") < data.test_share else "train"
+    if split == "train" and _uniform(f"{seed}/validation/{source}/{face.name}") < data.validation_share:
+        return "validation"
+    return split
+
+
+def _uniform(text: str) -> float:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A face cut out (``image`` set) or the reason why not."""
+
+    source: str
+    face: FaceSample | Unusable
+    image: NDArray[np.uint8] | None = None
+    matrix: Array | None = None
+
+
+def _cut(job: tuple[str, FaceSample | Unusable, Crop]) -> _Cut:
+    source, face, crop = job
+    if isinstance(face, Unusable):
+        return _Cut(source, face)
+
+    def unusable(file: Path | None, reason: str) -> _Cut:
+        return _Cut(source, Unusable(face.name, file or face.image, 0, reason))
+
+    try:
+        image = read_image(face.image)
+    except DataError as error:
+        missing = not face.image.exists()
+        return unusable(face.image, "image missing" if missing else f"image broken: {error}")
+    height, width = image.shape[:2]
+    low, high = face.points_px.min(0), face.points_px.max(0)
+    if (low < -0.5).any() or high[0] > width - 0.5 or high[1] > height - 0.5:
+        return unusable(face.annotation, "lip points outside the image")
+    outer = face.points_px[scheme.OUTER]
+    mouth = float(np.ptp(outer[:, 0]))
+    if mouth < crop.min_mouth_px:
+        return unusable(face.annotation, f"mouth narrower than {crop.min_mouth_px:g} pixels")
+    if not face.inter_ocular_px > 0:
+        return unusable(face.annotation, "the eyes lie on one point")
+    side = crop.context * (high - low).max()
+    to_image = view_to_image((low + high) / 2, np.full(2, side), crop.size)
+    return _Cut(source, face, warp(image, to_image, crop.size), to_image.matrix)
+
+
+def make_crops(out: Path, data: Data, crop: Crop, seed: int) -> CropSet:
+    """Cuts every face of the sources and writes the folder ``out``, whole or not at all.
+
+    The folder holds images.npy, faces.npz, skipped.csv (source, name, file, line, reason), and summary.json with the
+    counts and a SHA-256 over all crops and landmarks.
+
+    Raises:
+        DataError: if no training or no test face is usable, two faces share a name, or more than
+            ``crop.max_skipped_share`` of the faces are unusable.
+    """
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    faces = list(read_sources(data))
+    if not faces:
+        raise DataError(f"data.root: {data.root} holds no {data.source} faces")
+    kept: list[_Cut] = []
+    skipped: list[_Cut] = []
+    digest = hashlib.sha256()
+    with (partial / "images.raw").open("wb") as raw:
+        for cut in progress(_cut_all(faces, crop), total=len(faces), desc="crop", unit="faces"):
+            if cut.image is None:
+                skipped.append(cut)
+                continue
+            raw.write(cut.image.tobytes())
+            digest.update(cut.image.tobytes())
+            kept.append(_Cut(cut.source, cut.face, None, cut.matrix))
+    _write_skipped(partial / "skipped.csv", skipped)
+    if len(skipped) > crop.max_skipped_share * len(faces):
+        worst = Counter(_reason(cut) for cut in skipped).most_common(1)[0]
+        kept_csv = out.with_name("skipped.csv")
+        os.replace(partial / "skipped.csv", kept_csv)
+        shutil.rmtree(partial)
+        raise DataError(
+            f"{len(skipped)} of {len(faces)} faces are unusable (most often: {worst[0]}), more than "
+            f"crop.max_skipped_share {crop.max_skipped_share:g} allows; all reasons are in {kept_csv}"
+        )
+    arrays = _face_arrays(kept, data, seed)
+    for split in SPLITS:
+        if split not in arrays["split"]:
+            raise DataError(f"data.root: {data.root} leaves no {split} face; add faces or change data.*_share")
+    digest.update(arrays["points_px"].tobytes())
+    _raw_to_npy(partial / "images.raw", partial / "images.npy", (len(kept), crop.size, crop.size, 3))
+    np.savez(partial / "faces.npz", **arrays)
+    summary = {
+        "source": data.source,
+        "faces": len(kept),
+        **{split: int((arrays["split"] == split).sum()) for split in SPLITS},
+        "skipped": dict(Counter(_reason(cut) for cut in skipped)),
+        "sha256": digest.hexdigest(),
+    }
+    (partial / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    shutil.rmtree(out, ignore_errors=True)
+    os.replace(partial, out)
+    return load_crops(out)
+
+
+def crop_sheet(crops: CropSet, count: int = _SHEET_FACES) -> NDArray[np.uint8]:
+    """Returns evenly spread crops with their landmarks, (height, width, 3) uint8."""
+    chosen = np.unique(np.linspace(0, len(crops) - 1, count).round().astype(int))
+    pictures = [
+        draw_contours(np.ascontiguousarray(crops.images[i]), crops.to_image(i).inverse()(crops.points_px[i]))
+        for i in chosen
+    ]
+    return tile(pictures, 12)
+
+
+def _cut_all(faces: list[tuple[str, FaceSample | Unusable]], crop: Crop) -> Iterator[_Cut]:
+    workers = crop.workers or os.cpu_count() or 1
+    jobs = ((source, face, crop) for source, face in faces)
+    if workers == 1:
+        yield from map(_cut, jobs)
+        return
+    # A bounded window of chunks keeps memory flat: `pool.map` alone would queue every result at once.
+    # Spawned, not forked: a fork of a process in which JAX or OpenCV runs threads can hang.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        while window := list(islice(jobs, 64 * workers)):
+            yield from pool.map(_cut, window, chunksize=16)
+
+
+def _reason(cut: _Cut) -> str:
+    assert isinstance(cut.face, Unusable)
+    return cut.face.reason.split(":")[0]
+
+
+def _write_skipped(path: Path, skipped: list[_Cut]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["source", "name", "file", "line", "reason"])
+        for cut in skipped:
+            assert isinstance(cut.face, Unusable)
+            table.writerow([cut.source, cut.face.name, cut.face.file, cut.face.line or "", cut.face.reason])
+
+
+def _face_arrays(kept: list[_Cut], data: Data, seed: int) -> dict[str, Any]:
+    faces = [(cut.source, cut.face) for cut in kept if isinstance(cut.face, FaceSample)]
+    names = [f"{source}/{face.name}" for source, face in faces]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"data.root: two faces are named '{twice[0]}'; names must be unique within a dataset")
+    return {
+        "names": np.array(names, dtype=np.str_),
+        "split": np.array([assign_split(source, face, data, seed) for source, face in faces], dtype=np.str_),
+        "state": np.array([face.state for _, face in faces], dtype=np.str_),
+        "points_px": np.array([face.points_px for _, face in faces], float).reshape(-1, scheme.N_POINTS, 2),
+        "crop_to_image": np.array([cut.matrix for cut in kept], float).reshape(-1, 2, 3),
+        "inter_ocular_px": np.array([face.inter_ocular_px for _, face in faces], float),
+    }
+
+
+def _raw_to_npy(raw: Path, npy: Path, shape: tuple[int, ...]) -> None:
+    # The number of usable faces is known only at the end, so the header comes last.
+    with npy.open("wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_2_0(file, header)
+        with raw.open("rb") as source:
+            shutil.copyfileobj(source, file, 1 << 20)
+    raw.unlink()

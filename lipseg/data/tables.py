@@ -1,0 +1,64 @@
+"""Small tables and records on disk, written whole or not at all."""
+
+import csv
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lipseg.errors import DataError
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes rows as CSV under the keys of the first one; floats with six digits, None as an empty field."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, list(rows[0]) if rows else [])
+        table.writeheader()
+        for row in rows:
+            table.writerow({key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()})
+    os.replace(partial, path)
+
+
+def read_columns(path: Path) -> dict[str, list[Any]]:
+    """Returns the columns of a CSV file, as floats where the whole column is numeric.
+
+    Raises:
+        DataError: if the file cannot be read.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error}); run the stage that writes it again") from error
+    columns: dict[str, list[Any]] = {}
+    for name in rows[0] if rows else []:
+        values = [row[name] for row in rows]
+        try:
+            columns[name] = [float(value) for value in values]
+        except ValueError:
+            columns[name] = values
+    return columns
+
+
+def write_json(path: Path, content: Any, digits: int = 6) -> None:
+    """Writes JSON, floats rounded to ``digits`` decimals so that versions compare well."""
+    rounded = json.loads(json.dumps(content), parse_float=lambda text: round(float(text), digits))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def read_json(path: Path) -> Any:
+    """Returns the content of a JSON file.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); run the stage that writes it again") from error

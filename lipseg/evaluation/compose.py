@@ -1,0 +1,178 @@
+"""Gathers what the stages left on disk into the report."""
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import imageio.v3 as iio
+import numpy as np
+from numpy.typing import NDArray
+
+from lipseg import scheme
+from lipseg.data.crop_set import SPLITS, CropSet, load_crops
+from lipseg.data.tables import read_columns, read_json
+from lipseg.evaluation import draw, figures
+from lipseg.evaluation.galleries import prediction
+from lipseg.evaluation.report import Chart, Component, Picture, Report
+from lipseg.evaluation.runs import Run, load_runs
+from lipseg.model.weights import load_arrays
+from lipseg.params import Params, as_dict
+
+_EXTREMES = 12  # best and worst faces shown
+
+
+def compose_report(params: Params, at: Namespace) -> Report:
+    """Returns the report of a finished run.
+
+    Args:
+        params: of the run.
+        at: paths, named as the options of the stage ``report``.
+
+    Raises:
+        LipsegError: naming the file that is missing or damaged.
+    """
+    crops = load_crops(at.crops)
+    runs = load_runs(at.results / "predictions.npz", crops)
+    full = read_json(at.results / "summary.json")
+    facts, heads = read_json(at.galleries / "components.json"), load_arrays(at.heads)[1]
+    history, selection, curves = (read_columns(path) for path in (at.history, at.selection, at.curves))
+    jittered = runs["jittered"]
+    # Ranks and pictures follow what a user gets: the cascade on jittered boxes.
+    nme = jittered.tables["cascade"]["nme"]
+    best, worst = draw.best_and_worst(nme, min(_EXTREMES, len(nme)))
+    return Report(
+        title=f"{params.bundle.name}: {params.data.source}",
+        subtitle=params.bundle.description,
+        dataset={
+            "source": params.data.source,
+            "mouth width, median": f"{np.median(np.ptp(crops.points_px[:, scheme.OUTER, 0], axis=1)):.0f} px",
+            "fingerprint": crops.sha256[:16],
+        },
+        splits={split: len(crops.indices(split)) for split in SPLITS},
+        skipped=crops.skipped,
+        params=as_dict(params),
+        metrics={boxes: full[boxes]["systems"] for boxes in runs},
+        intervals={boxes: full[boxes]["intervals"]["cascade_minus_base"] for boxes in runs},
+        training=[
+            Chart(
+                "Training of the base network",
+                "The loss on augmented training views, and the error on training and validation faces; the epoch "
+                "with the lowest validation error is kept.",
+                figures.loss_curves({name: history[name] for name in ("epoch", "loss", "train_nme", "validation_nme")}),
+            )
+        ],
+        selection=[_selection_chart(selection, params)],
+        components=_components(facts, heads, full["jittered"]["components"], at.galleries),
+        heads=[_head_chart(curves, heads)],
+        errors=_error_charts(crops, runs),
+        examples=_pictures(crops, jittered, draw.spread(nme, params.evaluate.examples)),
+        best=_pictures(crops, jittered, best),
+        worst=_pictures(crops, jittered, worst),
+        notes=_notes(crops, heads, params),
+    )
+
+
+def _selection_chart(table: dict[str, list[Any]], params: Params) -> Chart:
+    chosen = table["chosen"].index("True")
+    shown = {name: table[name] for name in ("components", "covariance")}
+    shown |= {name: [float(x) for x in table[name]] for name in ("bic", "aic", "icl", "validation")}
+    return Chart(
+        "Choice of the number of components",
+        f"Every criterion over the number of components, for each covariance type; {params.cluster.criterion} decides.",
+        figures.criterion_curves(
+            shown,
+            chosen=int(table["components"][chosen]),
+            criterion=params.cluster.criterion,
+            covariance=table["covariance"][chosen],
+        ),
+    )
+
+
+def _head_chart(curves: dict[str, list[Any]], heads: dict[str, Any]) -> Chart:
+    rows = []
+    for name, facts in [*enumerate(heads["components"]), ("control", heads["control"])]:
+        mine = [i for i, head in enumerate(curves.get("head", [])) if head == str(name)]
+        rows.append(
+            {
+                "component": name,
+                "epoch": [float(curves["epoch"][i]) for i in mine],
+                "validation_nme": [float(curves["validation_nme"][i]) for i in mine],
+                "base_nme": facts["base_nme"] or float("nan"),
+                "kept": facts["won"],
+            }
+        )
+    return Chart(
+        "Fine-tuning of the heads",
+        "The change of the validation error against the base's head, for each component's head and for the control "
+        "(one head tuned on every face); a head that never falls below the line is given up for the base's.",
+        figures.head_curves(rows),
+    )
+
+
+def _components(
+    facts: list[dict[str, Any]], heads: dict[str, Any], results: dict[str, Any], galleries: Path
+) -> list[Component]:
+    found = []
+    for k, fact in enumerate(facts):
+        mean, gallery = galleries / f"mean_{k}.png", galleries / f"gallery_{k}.jpg"
+        states = ", ".join(f"{state} {count}" for state, count in fact["states"].items())
+        found.append(
+            Component(
+                number=k,
+                counts=fact["faces"],
+                mean_face=iio.imread(mean) if mean.exists() else None,
+                gallery=[iio.imread(gallery)] if gallery.exists() else [],
+                metrics={name: part for name, part in results.get(str(k), {}).items() if name in ("base", "cascade")},
+                kept=heads["components"][k]["won"],
+                note=f"known states: {states}" if states else "",
+            )
+        )
+    return found
+
+
+def _error_charts(crops: CropSet, runs: dict[str, Run]) -> list[Chart]:
+    errors = {boxes: {name: run.tables[name]["nme"] for name in ("base", "cascade")} for boxes, run in runs.items()}
+    truth = crops.points_px[crops.indices("test")]
+    corners = truth[:, scheme.OUTER_CORNERS[1]] - truth[:, scheme.OUTER_CORNERS[0]]
+    table = runs["jittered"].tables["cascade"]
+    attributes = {
+        "opening (inner / mouth area)": table["opening"],
+        "mouth width [px]": table["mouth_width"],
+        "roll [degrees]": np.degrees(np.arctan2(corners[:, 1], corners[:, 0])),
+    }
+    return [
+        Chart(
+            "Cumulative error distribution",
+            "The share of test faces whose error is below a threshold; further up and left is better.",
+            figures.ced_plot(errors),
+        ),
+        Chart(
+            "Error by opening, size and roll",
+            "The cascade's error on jittered boxes over properties of the faces.",
+            figures.error_by(attributes, errors["jittered"]),
+        ),
+    ]
+
+
+def _pictures(crops: CropSet, run: Run, chosen: NDArray[np.intp]) -> list[Picture]:
+    faces, nme = crops.indices("test"), run.tables["cascade"]["nme"]
+    return [
+        Picture(
+            prediction(crops, int(faces[i]), run.points_px["cascade"][i]),
+            f"{str(crops.names[faces[i]]).split('/', 1)[1]}: {100 * nme[i]:.2f} %",
+        )
+        for i in chosen
+    ]
+
+
+def _notes(crops: CropSet, heads: dict[str, Any], params: Params) -> list[str]:
+    notes = []
+    if params.data.source == "synthetic":
+        notes.append("The faces are drawn by formula: the figures say that the pipeline works, not how good it is.")
+    won = sum(head["won"] for head in heads["components"])
+    if won < len(heads["components"]):
+        total = len(heads["components"])
+        notes.append(f"{total - won} of {total} heads did not win on validation: the base's head stays there.")
+    if sum(crops.skipped.values()):
+        notes.append(f"{sum(crops.skipped.values())} faces could not be used; skipped.csv beside the crops says why.")
+    return notes

@@ -1,0 +1,207 @@
+"""Base, cascade and control on the test faces: landmarks, tables of figures and their summary."""
+
+import csv
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipseg.data.augment import views_on_boxes
+from lipseg.data.crop_set import CropSet
+from lipseg.data.frames import Affine, Array, from_unit
+from lipseg.errors import DataError
+from lipseg.evaluation import metrics
+from lipseg.model.cascade import Cascade
+from lipseg.params import Evaluate
+from lipseg.progress import progress
+
+BOXES = ("jittered", "exact")
+SYSTEMS = ("base", "cascade", "control")
+_CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Run:
+    """Three systems on the same N faces and boxes.
+
+    Attributes:
+        points_px: system -> (N, 56, 2) landmarks in image pixels.
+        component: (N,) the mixture's choice.
+        score: (N,) see ``lipseg.model.predictor.Prediction``.
+        boxes_px: (N, 4) the mouth boxes that were given.
+        tables: system -> ``metrics.per_face``.
+    """
+
+    points_px: dict[str, Array]
+    component: NDArray[np.int64]
+    score: NDArray[np.float32]
+    boxes_px: Array
+    tables: dict[str, dict[str, NDArray[Any]]]
+
+
+def run_test(crops: CropSet, cascade: Cascade, params: Evaluate, seed: int) -> dict[str, Run]:
+    """Returns the runs on the test split, one for jittered and one for true boxes.
+
+    Args:
+        crops: the wide crops.
+        cascade: with its control head.
+        params: the section ``evaluate``.
+        seed: of the jitter.
+    """
+    faces = crops.indices("test")
+    jittered = metrics.jittered_boxes(
+        crops.points_px[faces], [str(name) for name in crops.names[faces]], seed, params.shift, params.scale
+    )
+    return {
+        boxes: _run(crops, cascade, faces, given)
+        for boxes, given in zip(BOXES, (jittered, crops.boxes_px[faces]), strict=True)
+    }
+
+
+def _run(crops: CropSet, cascade: Cascade, faces: NDArray[np.intp], boxes_px: Array) -> Run:
+    points: dict[str, list[Array]] = {system: [] for system in SYSTEMS}
+    components, scores = [], []
+    starts = range(0, len(faces), _CHUNK)
+    for start in progress(starts, total=len(starts), desc="evaluate", unit="batches"):
+        part = slice(start, start + _CHUNK)
+        views = views_on_boxes(crops, faces[part], boxes_px[part], cascade.view)
+        answers = cascade.answers(views.images)
+        components.append(answers.responsibilities.argmax(1))
+        scores.append(answers.score)
+        for system in SYSTEMS:
+            for matrix, found in zip(views.to_image, getattr(answers, system), strict=True):
+                points[system].append(Affine(matrix)(from_unit(found.astype(np.float64), cascade.view.size)))
+    stacked = {system: np.stack(found) for system, found in points.items()}
+    truth, iod = crops.points_px[faces], crops.inter_ocular_px[faces]
+    tables = {system: metrics.per_face(truth, found, iod) for system, found in stacked.items()}
+    return Run(stacked, np.concatenate(components), np.concatenate(scores), boxes_px, tables)
+
+
+def summary(runs: dict[str, Run], params: Evaluate, seed: int) -> dict[str, Any]:
+    """Returns everything that is reported, JSON-able: boxes -> systems, intervals and components.
+
+    ``intervals`` holds cascade minus base and cascade minus control; ``components`` each component's faces under base
+    and cascade, with the interval of its NME.
+    """
+    found: dict[str, Any] = {}
+    for boxes, run in runs.items():
+        base, cascade, control = (run.tables[system] for system in SYSTEMS)
+        components = {}
+        for k in np.unique(run.component):
+            mine = run.component == k
+            components[str(k)] = {
+                "base": metrics.summarise(base, mine),
+                "cascade": metrics.summarise(cascade, mine),
+                "nme_difference": metrics.paired_bootstrap(
+                    base["nme"][mine], cascade["nme"][mine], resamples=params.resamples, seed=seed
+                ),
+            }
+        found[boxes] = {
+            "systems": {system: metrics.summarise(run.tables[system]) for system in SYSTEMS},
+            "intervals": {
+                "cascade_minus_base": metrics.compare(base, cascade, resamples=params.resamples, seed=seed),
+                "cascade_minus_control": metrics.compare(control, cascade, resamples=params.resamples, seed=seed),
+            },
+            "components": components,
+        }
+    return found
+
+
+def headline(found: dict[str, Any]) -> dict[str, Any]:
+    """Returns the few figures of ``summary`` that ``dvc metrics`` shows: boxes -> system -> figure, rounded."""
+    short: dict[str, Any] = {}
+    for boxes in BOXES:
+        short[boxes] = {}
+        for system in SYSTEMS:
+            figures = found[boxes]["systems"][system]
+            short[boxes][system] = {
+                "nme": figures["nme"]["mean"],
+                "contour": figures["contour"]["mean"],
+                **{f"{region}_f1": figures[region]["f1_mean"] for region in metrics.REGIONS},
+                **{f"{region}_f1_pooled": figures[region]["f1_pooled"] for region in ("mouth", "lips", "inner")},
+            }
+    return short
+
+
+def mixture_facts(crops: CropSet, runs: dict[str, Run], cascade: Cascade) -> dict[str, Any]:
+    """Returns the mixture's size, how many heads won on validation, and its agreement with known mouth states.
+
+    The agreement is the adjusted Rand index on the test faces (Hubert and Arabie, 1985);
+    it is left out where no state is known.
+    """
+    from sklearn.metrics import adjusted_rand_score
+
+    state = crops.state[crops.indices("test")]
+    known = state != ""
+    agreement = {
+        f"adjusted_rand_{boxes}": float(adjusted_rand_score(state[known], run.component[known]))
+        for boxes, run in runs.items()
+        if known.any()
+    }
+    won = sum(head["won"] for head in cascade.card["heads"]["components"])
+    return {"components": cascade.mixture.components, "heads_that_won": won, **agreement}
+
+
+def write_per_face(path: Path, crops: CropSet, runs: dict[str, Run]) -> None:
+    """Writes one row a test face, boxes and system, whole or not at all: the figures, the component, the score."""
+    faces = crops.indices("test")
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        columns = [name for name in runs[BOXES[0]].tables[SYSTEMS[0]] if not name.endswith(("_truth", "_predicted"))]
+        table.writerow(["name", "state", "boxes", "system", "component", "score", *columns])
+        for boxes, run in runs.items():
+            for system in SYSTEMS:
+                for i, face in enumerate(faces):
+                    figures = [f"{float(run.tables[system][column][i]):.6g}" for column in columns]
+                    known = [crops.names[face], crops.state[face], boxes, system]
+                    table.writerow([*known, run.component[i], f"{run.score[i]:.4f}", *figures])
+    os.replace(partial, path)
+
+
+def write_ced(path: Path, runs: dict[str, Run]) -> None:
+    """Writes the cumulative error distributions as CSV for ``dvc plots``: threshold, boxes and system, share."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["nme", "system", "share"])
+        for boxes, run in runs.items():
+            for system in ("base", "cascade"):
+                for threshold, share in zip(*metrics.ced(run.tables[system]["nme"]), strict=True):
+                    table.writerow([f"{threshold:.3f}", f"{system}, {boxes} boxes", f"{share:.5f}"])
+
+
+def save_runs(path: Path, runs: dict[str, Run]) -> None:
+    """Writes landmarks, components, scores and boxes of every run as one npz file."""
+    arrays: dict[str, Any] = {}
+    for boxes, run in runs.items():
+        for system, points in run.points_px.items():
+            arrays[f"{boxes}.points_px.{system}"] = points
+        arrays[f"{boxes}.component"], arrays[f"{boxes}.score"] = run.component, run.score
+        arrays[f"{boxes}.boxes_px"] = run.boxes_px
+    np.savez(path, **arrays)
+
+
+def load_runs(path: Path, crops: CropSet) -> dict[str, Run]:
+    """Returns what ``save_runs`` wrote, the tables computed anew.
+
+    Raises:
+        DataError: if the file is missing or damaged.
+    """
+    faces = crops.indices("test")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            runs = {}
+            for boxes in BOXES:
+                points = {system: arrays[f"{boxes}.points_px.{system}"] for system in SYSTEMS}
+                tables = {
+                    system: metrics.per_face(crops.points_px[faces], found, crops.inter_ocular_px[faces])
+                    for system, found in points.items()
+                }
+                component, score = arrays[f"{boxes}.component"], arrays[f"{boxes}.score"]
+                runs[boxes] = Run(points, component, score, arrays[f"{boxes}.boxes_px"], tables)
+            return runs
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: not a file of predictions ({error}); run the evaluate stage again") from error

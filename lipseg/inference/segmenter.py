@@ -1,0 +1,205 @@
+"""The public class: pictures and mouth boxes in, lips in pixels of the picture out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image, ImageOps
+
+from lipseg import scheme
+from lipseg.data.frames import Affine, from_unit, warp
+from lipseg.data.images import read_image, to_rgb8
+from lipseg.inference import contours
+from lipseg.inference.locate import MouthBox, as_boxes, whole_picture
+from lipseg.model.folder import DEFAULT_MODEL, check_model_folder
+from lipseg.model.predictor import Predictor
+
+Picture = NDArray[Any] | Path | str | Image.Image
+Boxes = ArrayLike | Sequence[MouthBox] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lips:
+    """The lips of one face.
+
+    Everything is in pixels of the picture (after EXIF rotation), (x, y), pixel centres at integers.
+
+    Attributes:
+        box: x0, y0, x1, y1 of the mouth box that the model was shown.
+        score: 0..1, how typical the mouth is of those that the model was trained on.
+        component: the mixture component whose head placed the landmarks.
+        responsibilities: (K,) float32 posterior over the components, sums to 1.
+        landmarks: (56, 2) float32, in the order of ``lipseg.scheme``.
+        picture_size: (height, width) of the picture, for the masks.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    component: int
+    responsibilities: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    picture_size: tuple[int, int]
+
+    @property
+    def outer(self) -> NDArray[np.float32]:
+        """(28, 2) closed outer contour, from the image-left corner over the upper lip."""
+        return self.landmarks[scheme.OUTER]
+
+    @property
+    def inner(self) -> NDArray[np.float32]:
+        """(28, 2) closed inner contour, from the image-left corner over the upper lip."""
+        return self.landmarks[scheme.INNER]
+
+    def label_map(self) -> NDArray[np.uint8]:
+        """Returns (height, width) labels: 0 background, 1 upper lip, 2 lower lip, 3 inner mouth."""
+        return contours.label_map(self.landmarks, *self.picture_size)
+
+    def mask(self, region: str = "lips") -> NDArray[np.bool_]:
+        """Returns the (height, width) mask of "mouth", "lips", "inner", "upper" or "lower".
+
+        Raises:
+            ValueError: for another region.
+        """
+        return contours.region(self.label_map(), region)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MouthViews:
+    """What the model is shown of one picture; the picture itself is no longer needed.
+
+    Attributes:
+        boxes: the n mouth boxes.
+        to_image: n maps from the view's pixels to the picture's.
+        pixels: (n, size, size, 3) uint8 RGB views.
+        picture_size: (height, width) of the picture.
+    """
+
+    boxes: list[MouthBox]
+    to_image: list[Affine]
+    pixels: NDArray[np.uint8]
+    picture_size: tuple[int, int]
+
+
+class LipSegmenter:
+    """Finds lips in pictures of mouths: a callable that takes a picture and returns a ``Lips`` for every mouth box.
+
+    Attributes:
+        predictor: the model behind it.
+    """
+
+    def __init__(self, model: Path | str | Predictor = DEFAULT_MODEL) -> None:
+        """Loads a model.
+
+        Args:
+            model: the model's folder, by default the one that the pipeline writes in the current folder, or a model
+                that is loaded already.
+
+        Raises:
+            ModelError: if the folder holds no usable model.
+        """
+        self.predictor: Predictor = load_predictor(Path(model)) if isinstance(model, (str, Path)) else model
+
+    def __call__(self, image: Picture, boxes: Boxes = None) -> list[Lips]:
+        """Returns the lips of one picture, one for each mouth box and in their order.
+
+        Args:
+            image: RGB uint8 (height, width, 3) array, a file's path or a PIL image; files and PIL images are turned
+                upright by their EXIF orientation first.
+            boxes: (n, 4) or (4,) mouth boxes x0, y0, x1, y1 in pixels of the upright picture. None takes the picture
+                for a mouth crop (see ``locate.whole_picture``).
+
+        Raises:
+            DataError: if the picture or a box cannot be used.
+        """
+        return self.predict_batch([image], None if boxes is None else [boxes])[0]
+
+    def predict_batch(self, images: Sequence[Picture], boxes: Sequence[Boxes] | None = None) -> list[list[Lips]]:
+        """Returns the lips of several pictures; all their mouths go through the model at once.
+
+        Paths are read one after the other, so that only one picture is in memory at a time.
+
+        Args:
+            images: pictures as ``__call__`` takes them.
+            boxes: the mouth boxes of each picture, or None where a picture is a mouth crop.
+
+        Raises:
+            DataError: if a picture or a box cannot be used.
+            ValueError: if there are not as many entries in ``boxes`` as in ``images``.
+        """
+        each = [None] * len(images) if boxes is None else boxes
+        return self.predict_views([self.cut(image, its) for image, its in zip(images, each, strict=True)])
+
+    def cut(self, image: Picture, boxes: Boxes = None) -> MouthViews:
+        """Returns what the model is to be shown of a picture. Arguments and errors as of ``__call__``."""
+        pixels = _rgb(image)
+        height, width = pixels.shape[:2]
+        view = self.predictor.view
+        checked = [whole_picture(height, width, view)] if boxes is None else _as_mouth_boxes(boxes)
+        for box in checked:
+            box.check_inside(height, width)
+        to_image = [view.to_image(box.as_array()) for box in checked]
+        views = np.empty((len(checked), view.size, view.size, 3), np.uint8)
+        for index, transform in enumerate(to_image):
+            views[index] = warp(pixels, transform, view.size)
+        return MouthViews(checked, to_image, views, (height, width))
+
+    def predict_views(self, cuts: Sequence[MouthViews]) -> list[list[Lips]]:
+        """Returns the lips of several pictures from their views, all views through the model at once."""
+        if not any(len(cut.boxes) for cut in cuts):
+            return [[] for _ in cuts]
+        prediction = self.predictor(np.concatenate([cut.pixels for cut in cuts]))
+        points_crop = from_unit(prediction.points_unit.astype(np.float64), self.predictor.view.size)
+        results: list[list[Lips]] = []
+        row = 0
+        for cut in cuts:
+            lips = []
+            for box, to_image in zip(cut.boxes, cut.to_image, strict=True):
+                lips.append(
+                    Lips(
+                        box=box.corners,
+                        score=float(prediction.score[row]),
+                        component=int(prediction.component[row]),
+                        responsibilities=prediction.responsibilities[row],
+                        landmarks=to_image(points_crop[row]).astype(np.float32),
+                        picture_size=cut.picture_size,
+                    )
+                )
+                row += 1
+            results.append(lips)
+        return results
+
+
+def load_predictor(folder: Path) -> Predictor:
+    """Returns the model of a folder; the one place where inference meets JAX.
+
+    Raises:
+        ModelError: if the folder holds no usable model.
+    """
+    check_model_folder(folder)
+    from lipseg.model.bundle import load_cascade
+
+    return load_cascade(folder)
+
+
+def _as_mouth_boxes(boxes: ArrayLike | Sequence[MouthBox]) -> list[MouthBox]:
+    if isinstance(boxes, MouthBox):
+        return [boxes]
+    if isinstance(boxes, Sequence) and any(isinstance(box, MouthBox) for box in boxes):
+        return [box for box in boxes if isinstance(box, MouthBox)]
+    return as_boxes(boxes)  # type: ignore[arg-type]
+
+
+def _rgb(image: Picture) -> NDArray[np.uint8]:
+    """Returns any accepted picture as upright (height, width, 3) uint8 RGB."""
+    if isinstance(image, (str, Path)):
+        return read_image(Path(image))
+    if isinstance(image, Image.Image):
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode not in ("1", "L", "LA", "RGB", "RGBA", "CMYK", "I", "I;16"):
+            # Palettes may hold a transparent colour; the other modes (YCbCr, HSV, LAB) hold none.
+            upright = upright.convert("RGBA" if upright.mode in ("P", "PA", "La", "RGBa") else "RGB")
+        return to_rgb8(np.asarray(upright), cmyk=upright.mode == "CMYK")
+    return to_rgb8(image)

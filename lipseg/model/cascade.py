@@ -1,0 +1,125 @@
+"""The deep cascade: base convolutions, the mixture that picks a head, K heads (Wu et al., arXiv 1511.04031)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from numpy.typing import NDArray
+
+from lipseg.data.frames import View
+from lipseg.data.statistics import Normaliser
+from lipseg.errors import ModelError
+from lipseg.model.mixture import Mixture
+from lipseg.model.nets import BaseNet, place
+from lipseg.model.predictor import Prediction
+from lipseg.model.weights import Arrays
+
+_BUCKETS = (1, 4, 16, 64)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Landmarks (N, 56, 2), unit coordinates, of the base alone, of the cascade and of the control, and the rest."""
+
+    base: NDArray[np.float32]
+    cascade: NDArray[np.float32]
+    control: NDArray[np.float32]
+    responsibilities: NDArray[np.float32]
+    score: NDArray[np.float32]
+
+
+class Cascade:
+    """A trained cascade, ready to run. Implements ``lipseg.model.predictor.Predictor``.
+
+    Args:
+        net: the base network with its weights.
+        heads: the K heads' arrays, stacked (K first), named as in ``Head``.
+        control: the control head's arrays, or None.
+        mixture: picks the head.
+        normaliser: of the views.
+        view: the geometry of the views.
+        card: the model card.
+
+    Raises:
+        ModelError: if the parts do not fit each other.
+    """
+
+    def __init__(
+        self,
+        net: BaseNet,
+        heads: Arrays,
+        mixture: Mixture,
+        normaliser: Normaliser,
+        view: View,
+        card: dict[str, Any],
+        control: Arrays | None = None,
+    ) -> None:
+        k = mixture.components
+        if any(len(array) != k for array in heads.values()):
+            raise ModelError(f"the model has {k} mixture components but another number of heads; rebuild the bundle")
+        if len(mixture.centre) != net.features:
+            raise ModelError(f"the mixture wants {len(mixture.centre)} features, the network gives {net.features}")
+        self.net, self.heads, self.mixture, self.normaliser = net, heads, mixture, normaliser
+        self.view, self.card, self.control = view, card, control
+        self._run = _compiled(net, heads, control, mixture, normaliser)
+
+    def __call__(self, views: NDArray[np.uint8]) -> Prediction:
+        """Returns the prediction for (N, size, size, 3) uint8 RGB views; the head is the likeliest component's."""
+        answers = self.answers(views)
+        return Prediction(
+            points_unit=answers.cascade,
+            component=answers.responsibilities.argmax(1),
+            responsibilities=answers.responsibilities,
+            score=answers.score,
+        )
+
+    def answers(self, views: NDArray[np.uint8]) -> Answers:
+        """Returns what base, cascade and control say of (N, size, size, 3) uint8 RGB views.
+
+        Raises:
+            ValueError: if the views have another shape or type.
+        """
+        size = self.view.size
+        if views.ndim != 4 or views.shape[1:] != (size, size, 3) or views.dtype != np.uint8 or len(views) == 0:
+            raise ValueError(f"views must be (N, {size}, {size}, 3) uint8 with N >= 1, not {views.shape} {views.dtype}")
+        parts = []
+        for start in range(0, len(views), _BUCKETS[-1]):
+            chunk = views[start : start + _BUCKETS[-1]]
+            # A few batch sizes only, so that a new size does not compile the network again.
+            bucket = next(b for b in _BUCKETS if b >= len(chunk))
+            padded = np.concatenate([chunk, np.repeat(chunk[-1:], bucket - len(chunk), axis=0)])
+            parts.append([np.asarray(found)[: len(chunk)] for found in self._run(padded)])
+        return Answers(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def _compiled(net: BaseNet, heads: Arrays, control: Arrays | None, mixture: Mixture, normaliser: Normaliser) -> Any:
+    graph, state = nnx.split(net)
+    residual = net.head.residual
+    mean, deviation = jnp.asarray(normaliser.mean), jnp.asarray(normaliser.deviation)
+    arrays = Mixture(**{name: jnp.asarray(array) for name, array in mixture.arrays().items()})  # type: ignore[arg-type]
+
+    def outputs(features: jax.Array, stacked: Arrays) -> jax.Array:
+        """(N, K, 112) of K stacked heads."""
+        hidden = jnp.tanh(jnp.einsum("nf,kfh->nkh", features, stacked["fc5.kernel"]) + jnp.asarray(stacked["fc5.bias"]))
+        change = jnp.einsum("nkh,kho->nko", hidden, stacked["fc6.kernel"]) + jnp.asarray(stacked["fc6.bias"])
+        return features[:, None, : change.shape[-1]] + change if residual else change
+
+    @jax.jit
+    def run(images: jax.Array) -> tuple[jax.Array, ...]:
+        model = nnx.merge(graph, state)
+        encoded = model.encode((images.astype(jnp.float32) - mean) / deviation, train=False)
+        base = place(encoded.frame, model.head(encoded.features))
+        responsibilities, score = arrays.assign(encoded.features, jnp)
+        chosen = responsibilities.argmax(1)
+        picked = jnp.take_along_axis(outputs(encoded.features, heads), chosen[:, None, None], axis=1)[:, 0]
+        cascade = place(encoded.frame, picked)
+        if control is None:
+            single = base
+        else:
+            single = place(encoded.frame, outputs(encoded.features, {k: v[None] for k, v in control.items()})[:, 0])
+        return base, cascade, single, responsibilities, score
+
+    return run

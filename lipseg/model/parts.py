@@ -1,0 +1,83 @@
+"""The trained parts that the pipeline's stages hand on: base network, mixture, heads."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lipseg.data.frames import View
+from lipseg.errors import ModelError, ParamsError
+from lipseg.model.mixture import Mixture
+from lipseg.model.nets import BaseNet, build_net
+from lipseg.model.weights import Arrays, load_arrays, module_arrays, restore, save_arrays
+from lipseg.params import Net, ViewParams, as_dict
+
+
+def save_base(path: Path, net: BaseNet, net_params: Net, view: ViewParams) -> None:
+    """Writes a base network with what is needed to build it again."""
+    save_arrays(path, module_arrays(net), {"net": as_dict(net_params), "view": as_dict(view)})
+
+
+def load_base(path: Path) -> tuple[BaseNet, View]:
+    """Returns the network that ``save_base`` wrote and the geometry of its views.
+
+    Raises:
+        ModelError: naming the file and the array that does not fit.
+    """
+    arrays, meta = load_arrays(path)
+    net, view = build_from(meta, path)
+    restore(net, arrays, path)
+    return net, view
+
+
+def save_mixture(path: Path, mixture: Mixture, facts: dict[str, Any]) -> None:
+    """Writes a mixture and JSON-able facts about it."""
+    save_arrays(path, mixture.arrays(), facts)
+
+
+def load_mixture(path: Path) -> Mixture:
+    """Returns the mixture that ``save_mixture`` wrote; raises ``ModelError`` as ``load_base`` does."""
+    return mixture_from(load_arrays(path)[0], path)
+
+
+def save_heads(path: Path, heads: Arrays, control: Arrays, facts: dict[str, Any]) -> None:
+    """Writes the K stacked heads, the control head and JSON-able facts about them."""
+    save_arrays(path, {**prefixed("heads", heads), **prefixed("control", control)}, facts)
+
+
+def build_from(meta: dict[str, Any], origin: Path) -> tuple[BaseNet, View]:
+    try:
+        return build_net(Net(**meta["net"]), 0), View(**meta["view"])
+    except (KeyError, TypeError, ParamsError) as error:
+        raise ModelError(f"{origin}: wrong description of the network ({error}); write the file again") from error
+
+
+def mixture_from(arrays: Arrays, origin: Path) -> Mixture:
+    return Mixture(**fields_from("", arrays, Mixture, origin))
+
+
+def fields_from(prefix: str, arrays: Arrays, kind: type[Any], origin: Path) -> Arrays:
+    part = part_of(prefix, arrays) if prefix else arrays
+    for field in fields(kind):
+        if field.name not in part:
+            raise ModelError(f"{origin}: the array '{field.name}' is missing; write the file again")
+        if part[field.name].dtype != np.float32:
+            raise ModelError(f"{origin}: the array '{field.name}' is {part[field.name].dtype}, not float32")
+    return {field.name: part[field.name] for field in fields(kind)}
+
+
+def heads_from(prefix: str, arrays: Arrays, net: BaseNet, origin: Path) -> Arrays:
+    heads = part_of(prefix, arrays)
+    for name, array in module_arrays(net.head).items():
+        if name not in heads or heads[name].shape[1:] != array.shape:
+            raise ModelError(f"{origin}: the array '{prefix}.{name}' is missing or of the wrong shape")
+    return heads
+
+
+def prefixed(prefix: str, arrays: Arrays) -> Arrays:
+    return {f"{prefix}.{name}": array for name, array in arrays.items()}
+
+
+def part_of(prefix: str, arrays: Arrays) -> Arrays:
+    return {name[len(prefix) + 1 :]: array for name, array in arrays.items() if name.startswith(f"{prefix}.")}

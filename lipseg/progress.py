@@ -1,0 +1,35 @@
+"""Progress bars: on standard error, live on a terminal, one line now and then in a log."""
+
+import sys
+from collections.abc import Iterable
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+
+def progress(
+    iterable: Iterable[T] | None = None, *, total: int | None = None, desc: str = "", unit: str = "it"
+) -> "tqdm[T]":
+    """Returns a progress bar with rate and remaining time over an iterable (or to be updated by hand).
+
+    Args:
+        iterable: what to iterate over; None for a bar that the caller updates.
+        total: how many items there will be.
+        desc: what is being done, for the left end of the bar.
+        unit: name of one item.
+    """
+    live = sys.stderr.isatty()
+    return tqdm(  # pyright: ignore[reportReturnType]  (tqdm is typed as empty without an iterable)
+        iterable,
+        total=total,
+        desc=desc,
+        unit=f" {unit}",
+        file=sys.stderr,
+        dynamic_ncols=live,
+        ncols=None if live else 110,
+        mininterval=0.2 if live else 10.0,
+        miniters=1 if live else None,
+        ascii=not live,
+    )

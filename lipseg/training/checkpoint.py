@@ -1,0 +1,63 @@
+"""Checkpoints of interrupted work, kept beside the pipeline's outputs (DVC deletes those before a stage runs).
+
+A checkpoint is keyed by everything that it was made from, so that it is never resumed for other data, parameters or
+code, and is removed when the work is done.
+"""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lipseg.errors import ModelError
+from lipseg.model.weights import Arrays, load_arrays, save_arrays
+
+DEFAULT_ROOT = Path(".checkpoints")
+
+
+def fingerprint(*parts: Any) -> str:
+    """Returns a digest of arrays, and of JSON-able values, and of the package's own code."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(repr((part.shape, part.dtype.str)).encode())
+            digest.update(np.ascontiguousarray(part).data)
+        else:
+            digest.update(json.dumps(part, sort_keys=True, default=str).encode())
+    for source in sorted(Path(__file__).parents[1].rglob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:20]
+
+
+class Checkpoint:
+    """The checkpoint of one piece of work.
+
+    Args:
+        kind: what the work is, for instance "train_base".
+        key: from ``fingerprint``.
+        root: the folder of all checkpoints.
+    """
+
+    def __init__(self, kind: str, key: str, root: Path = DEFAULT_ROOT) -> None:
+        self.folder = root / kind
+        self.path = self.folder / f"{key}.safetensors"
+
+    def load(self) -> tuple[Arrays, dict[str, Any]] | None:
+        """Returns arrays and description of the latest save, or None where there is none to go on from."""
+        if not self.path.exists():
+            return None
+        try:
+            return load_arrays(self.path)
+        except ModelError:  # written by a machine that died mid-way: start afresh
+            return None
+
+    def save(self, arrays: Arrays, meta: dict[str, Any]) -> None:
+        """Replaces the checkpoint, whole or not at all."""
+        save_arrays(self.path, arrays, meta)
+
+    def clear(self) -> None:
+        """Removes this checkpoint and older ones of the same kind."""
+        shutil.rmtree(self.folder, ignore_errors=True)

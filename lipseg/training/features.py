@@ -1,0 +1,64 @@
+"""Runs the base network once over every view that the mixture and the heads need."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from lipseg.data.augment import Views, fixed_batches, sample_views, validation_views, views_on_boxes
+from lipseg.data.crop_set import SPLITS, CropSet
+from lipseg.data.feature_set import FeatureSet
+from lipseg.data.frames import View
+from lipseg.data.statistics import Normaliser
+from lipseg.model.nets import BaseNet
+from lipseg.params import Augment
+from lipseg.progress import progress
+
+_BATCH = 64
+
+
+def extract_features(
+    crops: CropSet, normaliser: Normaliser, net: BaseNet, *, view: View, augment: Augment, views: int, seed: int
+) -> FeatureSet:
+    """Returns the features of every face on its true box, of ``views`` augmented views of each training face, and of
+    the jittered validation views that the heads are stopped on."""
+
+    @jax.jit
+    def encode(images: jax.Array) -> tuple[jax.Array, jax.Array]:
+        x = (images.astype(jnp.float32) - jnp.asarray(normaliser.mean)) / jnp.asarray(normaliser.deviation)
+        encoded = nnx.merge(*nnx.split(net)).encode(x, train=False)
+        return encoded.features, encoded.frame
+
+    parts: list[dict[str, Any]] = []
+    bar = progress(total=len(crops) + views * len(crops.indices("train")), desc="features", unit="views")
+
+    def add(found: Views, split: str, boxes: str) -> None:
+        features, frames = [], []
+        for rows in fixed_batches(len(found), _BATCH):
+            f, q = encode(jnp.asarray(found.images[rows]))
+            features.append(np.asarray(f))
+            frames.append(np.asarray(q))
+            bar.update(min(_BATCH, len(found)))
+        n = len(found)
+        parts.append(
+            {
+                "features": np.concatenate(features)[:n],
+                "frame": np.concatenate(frames)[:n],
+                "points_unit": found.points_unit,
+                "iod_unit": found.iod_unit,
+                "face": found.face,
+                "split": np.full(n, split),
+                "boxes": np.full(n, boxes),
+            }
+        )
+
+    for split in SPLITS:
+        add(views_on_boxes(crops, crops.indices(split), None, view), split, "exact")
+    add(validation_views(crops, view, "jittered", seed), "validation", "jittered")
+    for k in range(views):
+        rng = np.random.default_rng((seed, 3, k))
+        add(sample_views(crops, crops.indices("train"), view, augment, rng), "train", "jittered")
+    bar.close()
+    return FeatureSet(**{key: np.concatenate([part[key] for part in parts]) for key in parts[0]})

@@ -1,0 +1,239 @@
+"""Training of the base network: Python drives one jitted step (a scan over steps is many times slower on a CPU).
+
+Everything random is drawn from (seed, epoch), so a resumed training is the same as one that was never interrupted.
+"""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from numpy.typing import NDArray
+
+from lipseg.data.augment import Views, fixed_batches, region_maps, sample_views, validation_views
+from lipseg.data.crop_set import CropSet
+from lipseg.data.frames import View
+from lipseg.data.statistics import Normaliser
+from lipseg.errors import LipsegError
+from lipseg.model.nets import BaseNet, build_net, place
+from lipseg.model.weights import Arrays
+from lipseg.params import Augment, Net, TrainBase
+from lipseg.progress import progress
+from lipseg.training.checkpoint import Checkpoint
+from lipseg.training.losses import dense_losses, landmark_loss, nme
+from lipseg.training.optim import base_optimiser
+
+
+class Batch(NamedTuple):
+    """One batch of B views: see ``Views``; regions (B, M, M, 3) as ``region_maps`` gives them.
+
+    NumPy arrays on the host, which the jitted step takes as they are.
+    """
+
+    images: Any
+    points_unit: Any
+    iod_unit: Any
+    regions: Any
+
+
+class TrainState(NamedTuple):
+    """What a step changes: weights, batch statistics, the optimiser's state and the moving averages of the two first.
+
+    ``step`` counts from 0.
+    """
+
+    params: Any
+    stats: Any
+    optimiser: Any
+    mean_params: Any
+    mean_stats: Any
+    step: jax.Array
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained base network.
+
+    Attributes:
+        net: with the weights of the best epoch.
+        history: one row an epoch: epoch, loss, landmark, mask, map, train_nme, validation_nme, best, seconds.
+    """
+
+    net: BaseNet
+    history: list[dict[str, float]]
+
+
+def fit_base(
+    crops: CropSet,
+    normaliser: Normaliser,
+    *,
+    net_params: Net,
+    view: View,
+    augment: Augment,
+    train: TrainBase,
+    seed: int,
+    checkpoint: Checkpoint,
+) -> Fitted:
+    """Returns the base network trained on the training faces, at its best epoch on the validation faces.
+
+    The work is saved after every epoch and goes on from there when it is called again with the same checkpoint.
+
+    Raises:
+        LipsegError: if the loss is no longer finite.
+    """
+    net = build_net(net_params, seed)
+    graph, params, stats = nnx.split(net, nnx.Param, nnx.BatchStat)
+    faces = np.repeat(crops.indices("train"), train.repeats)
+    steps = max(1, len(faces) // train.batch_size)
+    optimiser = base_optimiser(train, steps * train.epochs)
+    step, evaluate = _make_steps(graph, optimiser, train, normaliser)
+    validation = validation_views(crops, view, train.validate_on, seed)
+
+    state = TrainState(params, stats, optimiser.init(params), params, stats, jnp.zeros((), jnp.int32))
+    history: list[dict[str, float]] = []
+    best = (params, stats)
+    if (saved := checkpoint.load()) is not None:
+        (state, best), history = _unpack(saved[0], (state, best)), saved[1]["history"]
+
+    bar = progress(total=train.epochs * steps, desc="train base", unit="steps")
+    bar.update(len(history) * steps)
+    for epoch in range(len(history), train.epochs):
+        if _exhausted(history, train.patience):
+            break
+        started = time.perf_counter()
+        rng = np.random.default_rng((seed, 1, epoch))
+        maps = view.size // 2 if net_params.kind == "hourglass" else 1
+        totals = np.zeros(5)
+        pending = None
+        for batch in _batches(crops, faces, view, augment, train, maps, rng):
+            state, metrics = step(state, batch)
+            # Fetch the previous step's figures while this one runs.
+            totals += 0 if pending is None else np.asarray(pending)
+            pending = metrics
+            bar.update(1)
+        totals += np.asarray(pending)
+        means = totals / steps
+        if not np.isfinite(means).all():
+            raise LipsegError(
+                f"train_base: the loss is not finite in epoch {epoch}; lower train_base.learning_rate "
+                f"({train.learning_rate:g})"
+            )
+        figures = evaluate(state.mean_params, state.mean_stats, validation)
+        lowest = min((row["validation_nme"] for row in history), default=np.inf)
+        if figures < lowest:
+            best = (state.mean_params, state.mean_stats)
+        names = ("loss", "landmark", "mask", "map", "train_nme")
+        history.append(
+            {
+                "epoch": epoch,
+                **dict(zip(names, (float(x) for x in means), strict=True)),
+                "validation_nme": figures,
+                "best": min(lowest, figures),
+                "seconds": round(time.perf_counter() - started, 3),
+            }
+        )
+        bar.set_postfix_str(f"val NME {100 * figures:.2f}% (best {100 * min(lowest, figures):.2f}%)")
+        checkpoint.save(_pack((state, best)), {"history": history})
+    bar.close()
+    nnx.update(net, best[0], best[1])
+    return Fitted(net, history)
+
+
+def _exhausted(history: list[dict[str, float]], patience: int) -> bool:
+    if patience == 0 or len(history) <= patience:
+        return False
+    values = [row["validation_nme"] for row in history]
+    return int(np.argmin(values)) < len(values) - patience
+
+
+def _make_steps(graph: Any, optimiser: optax.GradientTransformation, train: TrainBase, normaliser: Normaliser) -> Any:
+    mean, deviation = jnp.asarray(normaliser.mean), jnp.asarray(normaliser.deviation)
+
+    def forward(params: Any, stats: Any, images: jax.Array, *, training: bool) -> Any:
+        net = nnx.merge(graph, params, stats, copy=True)
+        encoded = net.encode((images.astype(jnp.float32) - mean) / deviation, train=training)
+        points = place(encoded.frame, net.head(encoded.features))
+        return encoded, points, nnx.state(net, nnx.BatchStat)
+
+    def objective(params: Any, stats: Any, batch: Batch) -> Any:
+        encoded, points, stats = forward(params, stats, batch.images, training=True)
+        truth, iod = batch.points_unit, batch.iod_unit
+        landmark = landmark_loss(train.loss, points, truth, iod).mean()
+        mask, spread = (loss.mean() for loss in dense_losses(encoded, batch.regions, truth, iod))
+        loss = landmark + train.mask_weight * mask + train.map_weight * spread
+        if encoded.maps is not None:  # the first guess is taught as well as the answer
+            guess = place(encoded.frame, encoded.features[:, : points[0].size])
+            loss = loss + landmark_loss(train.loss, guess, truth, iod).mean()
+        figures = jnp.stack([loss, landmark, mask, spread, nme(points, truth, iod).mean()])
+        return loss, (stats, figures)
+
+    @jax.jit
+    def step(state: TrainState, batch: Batch) -> tuple[TrainState, jax.Array]:
+        gradient = jax.grad(objective, has_aux=True)
+        grads, (stats, figures) = gradient(state.params, state.stats, batch)
+        updates, inner = optimiser.update(grads, state.optimiser, state.params)
+        params = optax.apply_updates(state.params, updates)
+        # The average forgets its start quickly: with a decay of 0 it is the weights themselves.
+        decay = jnp.minimum(train.average, (1.0 + state.step) / (10.0 + state.step))
+
+        def average(old: Any, new: Any) -> Any:
+            return jax.tree.map(lambda a, b: decay * a + (1 - decay) * b, old, new)
+
+        means = average(state.mean_params, params), average(state.mean_stats, stats)
+        return TrainState(params, stats, inner, *means, state.step + 1), figures
+
+    @jax.jit
+    def errors(params: Any, stats: Any, images: jax.Array, points: jax.Array, iod: jax.Array) -> jax.Array:
+        return nme(forward(params, stats, images, training=False)[1], points, iod)
+
+    def evaluate(params: Any, stats: Any, views: Views) -> float:
+        found = []
+        for rows in fixed_batches(len(views), train.batch_size):
+            found.append(errors(params, stats, views.images[rows], views.points_unit[rows], views.iod_unit[rows]))
+        return float(np.concatenate(found)[: len(views)].mean())
+
+    return step, evaluate
+
+
+def _batches(
+    crops: CropSet,
+    faces: NDArray[np.intp],
+    view: View,
+    augment: Augment,
+    train: TrainBase,
+    map_size: int,
+    rng: np.random.Generator,
+) -> Iterator[Batch]:
+    """One epoch of shuffled, augmented batches, made one ahead of the training in a thread of its own."""
+    order = rng.permutation(faces)
+    if len(order) < train.batch_size:
+        order = np.resize(order, train.batch_size)
+    chunks = [order[i : i + train.batch_size] for i in range(0, len(order) - train.batch_size + 1, train.batch_size)]
+    seeds = rng.integers(0, 2**63, len(chunks))
+
+    def make(k: int) -> Batch:
+        views = sample_views(crops, chunks[k], view, augment, np.random.default_rng(seeds[k]))
+        return Batch(views.images, views.points_unit, views.iod_unit, region_maps(views.points_unit, map_size))
+
+    with ThreadPoolExecutor(1) as pool:
+        ahead = pool.submit(make, 0)
+        for k in range(len(chunks)):
+            batch = ahead.result()
+            if k + 1 < len(chunks):
+                ahead = pool.submit(make, k + 1)
+            yield batch
+
+
+def _pack(tree: Any) -> Arrays:
+    return {f"{i:05d}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(tree))}
+
+
+def _unpack(arrays: Arrays, like: Any) -> Any:
+    leaves, structure = jax.tree.flatten(like)
+    return jax.tree.unflatten(structure, [jnp.asarray(arrays[f"{i:05d}"]) for i in range(len(leaves))])

@@ -1,0 +1,175 @@
+"""Fine-tuning of the heads on cached features: the convolutions are frozen because they are not run at all."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from numpy.typing import NDArray
+
+from lipseg.data.feature_set import FeatureSet
+from lipseg.model.mixture import Mixture
+from lipseg.model.nets import Head, place
+from lipseg.model.weights import Arrays, module_arrays, state_arrays
+from lipseg.params import Finetune
+from lipseg.progress import progress
+from lipseg.training.losses import landmark_loss, nme
+from lipseg.training.optim import head_optimiser
+
+
+@dataclass(frozen=True)
+class HeadFit:
+    """One fine-tuned head.
+
+    Attributes:
+        arrays: the head's weights; the base's own where fine-tuning did not win on validation.
+        won: whether fine-tuning won.
+        history: one row an epoch: epoch, train_nme, validation_nme.
+        base_nme: of the base's head on the same validation views (NaN without any).
+        tuned_nme: of the best epoch on them.
+        faces: training faces of the component.
+        validation_faces: validation faces of the component.
+    """
+
+    arrays: Arrays
+    won: bool
+    history: list[dict[str, float]]
+    base_nme: float
+    tuned_nme: float
+    faces: int
+    validation_faces: int
+
+
+@dataclass(frozen=True)
+class Heads:
+    """A head a component, and the control: one head tuned on everything with the same budget."""
+
+    components: list[HeadFit]
+    control: HeadFit
+
+    def stacked(self) -> Arrays:
+        """Returns the K heads' arrays with a leading axis over the heads."""
+        return {name: np.stack([fit.arrays[name] for fit in self.components]) for name in self.control.arrays}
+
+    def summary(self) -> dict[str, Any]:
+        """Returns what became of every head, JSON-able."""
+
+        def facts(fit: HeadFit) -> dict[str, Any]:
+            errors = {"base_nme": fit.base_nme, "tuned_nme": fit.tuned_nme}
+            finite = {name: value if np.isfinite(value) else None for name, value in errors.items()}
+            return {"won": fit.won, "faces": fit.faces, "validation_faces": fit.validation_faces, **finite}
+
+        return {"components": [facts(fit) for fit in self.components], "control": facts(self.control)}
+
+    def curves(self) -> list[dict[str, Any]]:
+        """Returns one row a head and epoch: head, epoch, train_nme, validation_nme."""
+        named = [*((str(k), fit) for k, fit in enumerate(self.components)), ("control", self.control)]
+        return [{"head": name, **row} for name, fit in named for row in fit.history]
+
+
+def finetune_heads(base: Head, features: FeatureSet, mixture: Mixture, params: Finetune, loss: str, seed: int) -> Heads:
+    """Returns the K heads and the control.
+
+    Each head starts from the base's, learns from its component's views, is held towards the base's weights, stops on
+    its component's validation faces, and is given up for the base's head where it does not win there.
+
+    Args:
+        base: the base network's head.
+        features: of the training and validation views.
+        mixture: assigns the views.
+        params: the section ``finetune``.
+        loss: on landmarks, see ``landmark_loss``.
+        seed: of the shuffling.
+    """
+    train = features.select(split="train")
+    held_out = features.select(split="validation")
+    jittered = held_out.select(split="validation", boxes="jittered")
+    held_out = (
+        jittered
+        if len(train.select(split="train", boxes="jittered"))
+        else held_out.select(split="validation", boxes="exact")
+    )
+    on_train, on_held_out = (mixture.assign(part.features)[0] for part in (train, held_out))
+    k = mixture.components
+    bar = progress(total=(k + 1) * params.epochs, desc="heads", unit="epochs")
+
+    def tune(weights: NDArray[np.float32], rows: NDArray[np.bool_], stream: int) -> HeadFit:
+        found = _tune(base, train, weights, held_out, rows, params, loss, np.random.default_rng((seed, 4, stream)), bar)
+        return replace(found, faces=len(np.unique(train.face[weights > 0.5])))
+
+    heads = []
+    for component in range(k):
+        share = on_train[:, component]
+        weights = share if params.assignment == "soft" else (on_train.argmax(1) == component).astype(np.float32)
+        heads.append(tune(weights, on_held_out.argmax(1) == component, component))
+    control = tune(np.ones(len(train), np.float32), np.ones(len(held_out), bool), k)
+    bar.close()
+    return Heads(heads, control)
+
+
+def _tune(
+    base: Head,
+    train: FeatureSet,
+    weights: NDArray[np.float32],
+    held_out: FeatureSet,
+    rows: NDArray[np.bool_],
+    params: Finetune,
+    loss: str,
+    rng: np.random.Generator,
+    bar: Any,
+) -> HeadFit:
+    graph, start = nnx.split(base)
+    optimiser = head_optimiser(params.learning_rate)
+    mine = np.flatnonzero(weights > 1e-3)
+    kept = module_arrays(base)
+    validation_faces = len(np.unique(held_out.face[rows]))
+
+    def answer(head: Any, features: Any, frame: Any) -> Any:
+        return place(frame, nnx.merge(graph, head)(features))
+
+    def objective(head: Any, part: tuple[Any, ...]) -> jax.Array:
+        features, frame, truth, iod, weight = part
+        losses = landmark_loss(loss, answer(head, features, frame), truth, iod)
+        away = sum(((a - b) ** 2).sum() for a, b in zip(jax.tree.leaves(head), jax.tree.leaves(start), strict=True))
+        return (weight * losses).sum() / jnp.maximum(weight.sum(), 1e-6) + params.pull * away
+
+    @jax.jit
+    def step(head: Any, state: Any, part: tuple[Any, ...]) -> tuple[Any, Any]:
+        updates, state = optimiser.update(jax.grad(objective)(head, part), state, head)
+        return jax.tree.map(lambda leaf, change: leaf + change, head, updates), state
+
+    @jax.jit
+    def errors(head: Any, features: Any, frame: Any, truth: Any, iod: Any) -> jax.Array:
+        return nme(answer(head, features, frame), truth, iod)
+
+    def mean_error(head: Any, part: FeatureSet, chosen: NDArray[Any]) -> float:
+        found = errors(head, part.features, part.frame, part.points_unit, part.iod_unit)
+        return float(np.asarray(found)[chosen].mean()) if len(np.asarray(found)[chosen]) else float("nan")
+
+    base_nme = mean_error(start, held_out, rows)
+    nothing = HeadFit(kept, False, [], base_nme, base_nme, 0, validation_faces)
+    if validation_faces == 0 or len(mine) == 0:
+        bar.update(params.epochs)
+        return nothing
+
+    head, state = start, optimiser.init(start)
+    best, best_nme, best_epoch = start, base_nme, -1
+    history = [{"epoch": 0, "train_nme": mean_error(start, train, mine), "validation_nme": base_nme}]
+    for epoch in range(params.epochs):
+        # One batch size for every head, however small its component: rows repeat to fill the last batch.
+        order = np.resize(rng.permutation(mine), -(-len(mine) // params.batch_size) * params.batch_size)
+        for part in order.reshape(-1, params.batch_size):
+            batch = (train.features, train.frame, train.points_unit, train.iod_unit, weights)
+            head, state = step(head, state, tuple(array[part] for array in batch))
+        found = mean_error(head, held_out, rows)
+        history.append({"epoch": epoch + 1, "train_nme": mean_error(head, train, mine), "validation_nme": found})
+        bar.update(1)
+        if found < best_nme:
+            best, best_nme, best_epoch = head, found, epoch
+        elif epoch - best_epoch >= params.patience:
+            bar.update(params.epochs - epoch - 1)
+            break
+    arrays = state_arrays(best)
+    return HeadFit(arrays, best_epoch >= 0, history, base_nme, best_nme, 0, validation_faces)

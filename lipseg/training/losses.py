@@ -1,0 +1,87 @@
+"""Losses of the base network. Landmark errors are in per cent of the inter-ocular distance, as the NME reads."""
+
+import jax
+import jax.numpy as jnp
+
+from lipseg.model.nets import Encoded
+
+Array = jax.Array
+
+# Wing loss, Feng et al., CVPR 2018 (arXiv 1711.06753), equation 5; there w = 10 and epsilon = 2 pixels of a face
+# crop 256 wide, here per cent of the inter-ocular distance.
+_WING_W = 10.0
+_WING_EPSILON = 2.0
+
+
+def landmark_loss(kind: str, predicted: Array, truth: Array, iod: Array) -> Array:
+    """Returns (B,) the mean loss of each face's coordinates.
+
+    Args:
+        kind: "wing", "smooth_l1" (with its corner at 1 %) or "l2".
+        predicted: (B, P, 2) unit coordinates.
+        truth: (B, P, 2) unit coordinates.
+        iod: (B,) inter-ocular distance in unit coordinates.
+
+    Raises:
+        ValueError: if the shapes differ (a silent broadcast would hide it).
+    """
+    if predicted.shape != truth.shape:
+        raise ValueError(f"predicted {predicted.shape} and true {truth.shape} landmarks differ in shape")
+    error = 100.0 * (predicted - truth) / iod[:, None, None]
+    size = jnp.abs(error)
+    if kind == "wing":
+        offset = _WING_W - _WING_W * jnp.log1p(_WING_W / _WING_EPSILON)
+        loss = jnp.where(size < _WING_W, _WING_W * jnp.log1p(size / _WING_EPSILON), size - offset)
+    elif kind == "smooth_l1":
+        loss = jnp.where(size < 1.0, 0.5 * size**2, size - 0.5)
+    else:
+        loss = error**2
+    return loss.mean((1, 2))
+
+
+def mask_loss(logits: Array, truth: Array) -> Array:
+    """Returns (B,) the cross-entropy plus one minus the soft Dice coefficient, averaged over the regions.
+
+    Milletari et al., 3DV 2016, for Dice. A region absent from the picture counts by its cross-entropy alone.
+
+    Args:
+        logits: (B, M, M, R).
+        truth: (B, M, M, R) coverage in 0..1.
+    """
+    entropy = jnp.maximum(logits, 0) - logits * truth + jnp.log1p(jnp.exp(-jnp.abs(logits)))
+    probability = jax.nn.sigmoid(logits)
+    overlap = 2 * (probability * truth).sum((1, 2))
+    total = (probability + truth).sum((1, 2))
+    dice = jnp.where(truth.sum((1, 2)) > 1.0, 1 - (overlap + 1) / (total + 1), 0.0)
+    return entropy.mean((1, 2, 3)) + dice.mean(-1)
+
+
+def map_loss(maps: Array, truth: Array, iod: Array) -> Array:
+    """Returns (B,) the RMS distance, in % of the inter-ocular distance, of the landmark maps' mass from the truth.
+
+    It keeps the maps narrow and single-peaked, which the expectation alone does not demand (the variance term of
+    Nibali et al., arXiv 1801.07372, about the truth and not about the mean).
+
+    Args:
+        maps: (B, M, M, P) logits.
+        truth: (B, P, 2) unit coordinates.
+        iod: (B,) inter-ocular distance in unit coordinates.
+    """
+    b, m, _, p = maps.shape
+    probability = jax.nn.softmax(maps.reshape(b, m * m, p), axis=1).reshape(b, m, m, p)
+    at = (jnp.arange(m, dtype=maps.dtype) + 0.5) / m
+    off = at[None, :, None] - truth.transpose(0, 2, 1)[:, :, None, :]  # B, 2, M, P
+    squared = (probability.sum(1) * off[:, 0] ** 2 + probability.sum(2) * off[:, 1] ** 2).sum(1)
+    return 100.0 * jnp.sqrt(squared / iod[:, None] ** 2 + 1.0e-6).mean(1)
+
+
+def nme(predicted: Array, truth: Array, iod: Array) -> Array:
+    """Returns (B,) the mean point-to-point distance over the inter-ocular distance."""
+    return jnp.sqrt(((predicted - truth) ** 2).sum(-1)).mean(1) / iod
+
+
+def dense_losses(encoded: Encoded, regions: Array, truth: Array, iod: Array) -> tuple[Array, Array]:
+    """Returns (mask loss, map loss), each (B,), zero for a network without a decoder."""
+    if encoded.logits is None or encoded.maps is None:
+        return jnp.zeros(len(truth)), jnp.zeros(len(truth))
+    return mask_loss(encoded.logits, regions), map_loss(encoded.maps, truth, iod)

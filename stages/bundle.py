@@ -1,0 +1,26 @@
+"""Writes the model folder that inference loads."""
+
+import stages
+from lipseg.data.crop_set import load_crops
+from lipseg.evaluation.card import model_card
+from lipseg.model.bundle import assemble, save_cascade
+from lipseg.params import load_params
+
+
+def main() -> None:
+    at = stages.paths(
+        __doc__,
+        crops="folder of the crops",
+        statistics="the statistics file",
+        base="weights of the base network",
+        mixture="weights of the mixture",
+        heads="weights of the heads",
+        metrics="JSON file of the headline figures",
+        out="the model folder",
+    )
+    cascade = assemble(at.statistics, at.base, at.mixture, at.heads)
+    save_cascade(at.out, cascade, model_card(load_params(), load_crops(at.crops), cascade, at.metrics))
+
+
+if __name__ == "__main__":
+    stages.run(main)

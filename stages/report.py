@@ -1,0 +1,25 @@
+"""Writes the report: one self-contained HTML page."""
+
+import stages
+from lipseg.evaluation.compose import compose_report
+from lipseg.evaluation.report import write_report
+from lipseg.params import load_params
+
+
+def main() -> None:
+    at = stages.paths(
+        __doc__,
+        crops="folder of the crops",
+        history="CSV file of the base's training",
+        selection="CSV file of every mixture candidate",
+        galleries="folder of the components' pictures",
+        heads="weights of the heads",
+        curves="CSV file of the heads' errors",
+        results="folder of the full results",
+        out="the page",
+    )
+    write_report(at.out, compose_report(load_params(), at))
+
+
+if __name__ == "__main__":
+    stages.run(main)

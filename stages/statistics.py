@@ -1,0 +1,26 @@
+"""Mean and standard deviation of the training views."""
+
+import numpy as np
+
+import stages
+from lipseg.data.augment import views_on_boxes
+from lipseg.data.crop_set import load_crops
+from lipseg.data.frames import View
+from lipseg.data.images import write_image
+from lipseg.data.statistics import fit_normaliser, save_normaliser
+from lipseg.params import as_dict, load_params
+
+
+def main() -> None:
+    at = stages.paths(__doc__, crops="folder of the crops", out="folder of the statistics")
+    params, crops = load_params(), load_crops(at.crops)
+    views = views_on_boxes(crops, crops.indices("train"), None, View(**as_dict(params.view)))
+    normaliser, pixel = fit_normaliser(views.images, params.statistics.per)
+    at.out.mkdir(parents=True, exist_ok=True)
+    save_normaliser(at.out / "normaliser.npz", normaliser)
+    write_image(at.out / "mean.png", np.round(pixel.mean).astype(np.uint8))
+    write_image(at.out / "deviation.png", np.round(np.clip(2 * pixel.deviation, 0, 255)).astype(np.uint8))
+
+
+if __name__ == "__main__":
+    stages.run(main)

@@ -1,0 +1,24 @@
+"""Prints the headline figures of a run and where its report and model are."""
+
+import stages
+from lipseg.data.tables import read_json
+
+_COLUMNS = ("nme", "contour", "mouth_f1", "lips_f1", "inner_f1")
+
+
+def main() -> None:
+    at = stages.paths(__doc__, metrics="JSON file of the headline figures", report="the page", model="the model folder")
+    figures = read_json(at.metrics)
+    print(f"{'test faces':<26}" + "".join(f"{name:>10}" for name in _COLUMNS))
+    for boxes in ("jittered", "exact"):
+        for system, found in figures[boxes].items():
+            values = [found[name] for name in _COLUMNS]
+            shown = [f"{v:>10.2%}" if i < 2 else f"{v:>10.4f}" for i, v in enumerate(values) if v is not None]
+            print(f"{boxes + ' boxes, ' + system:<26}" + "".join(shown))
+    mixture = figures["mixture"]
+    print("mixture: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in mixture.items()))
+    print(f"model:   {at.model}\nreport:  {at.report.resolve()}")
+
+
+if __name__ == "__main__":
+    stages.run(main)

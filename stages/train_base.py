@@ -1,0 +1,39 @@
+"""Trains the base network."""
+
+import stages
+from lipseg.data.crop_set import load_crops
+from lipseg.data.frames import View
+from lipseg.data.statistics import load_normaliser
+from lipseg.data.tables import write_rows
+from lipseg.model.parts import save_base
+from lipseg.params import as_dict, load_params
+from lipseg.training.checkpoint import Checkpoint, fingerprint
+from lipseg.training.fit import fit_base
+
+
+def main() -> None:
+    at = stages.paths(
+        __doc__, crops="folder of the crops", statistics="the statistics file", out="weights", history="CSV file"
+    )
+    params, crops, normaliser = load_params(), load_crops(at.crops), load_normaliser(at.statistics)
+    sections = [as_dict(s) for s in (params.view, params.augment, params.net, params.train_base)]
+    checkpoint = Checkpoint(
+        "train_base", fingerprint(params.seed, *sections, crops.sha256, normaliser.mean, normaliser.deviation)
+    )
+    fitted = fit_base(
+        crops,
+        normaliser,
+        net_params=params.net,
+        view=View(**as_dict(params.view)),
+        augment=params.augment,
+        train=params.train_base,
+        seed=params.seed,
+        checkpoint=checkpoint,
+    )
+    write_rows(at.history, fitted.history)
+    save_base(at.out, fitted.net, params.net, params.view)
+    checkpoint.clear()
+
+
+if __name__ == "__main__":
+    stages.run(main)

@@ -1,0 +1,214 @@
+"""Throw-away copies of the project with a tiny configuration, and one finished ``dvc repro`` that the tests share."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+# The real params.yaml with everything that takes time made small. Every key must exist there.
+TINY: dict[str, Any] = {
+    "data.validation_share": 0.25,
+    "synthesize.train": 24,
+    "synthesize.test": 8,
+    "synthesize.image_size": 112,
+    "crop.size": 64,
+    "crop.min_mouth_px": 8.0,
+    "crop.workers": 1,
+    "view.size": 32,
+    "net.width": 4,
+    "net.fc5": 16,
+    "train_base.epochs": 2,
+    "train_base.batch_size": 8,
+    "extract.views": 1,
+    "cluster.max_components": 2,
+    "cluster.restarts": 1,
+    "cluster.pca": 3,
+    "finetune.epochs": 2,
+    "finetune.batch_size": 16,
+    "evaluate.resamples": 100,
+    "evaluate.examples": 4,
+}
+
+STAGES = (
+    "synthesize",
+    "crop",
+    "statistics",
+    "train_base",
+    "extract",
+    "cluster",
+    "finetune",
+    "evaluate",
+    "report",
+    "bundle",
+)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A throw-away clone of the project.
+
+    Attributes:
+        root: its folder.
+        env: the environment of everything that runs in it.
+    """
+
+    root: Path
+    env: dict[str, str]
+
+    def run(self, *command: str, check: bool = True, timeout: float = 240) -> "subprocess.CompletedProcess[str]":
+        """Returns what a command did; fails the test with its output where it should have worked and did not."""
+        done = subprocess.run(
+            command, cwd=self.root, env=self.env, capture_output=True, text=True, timeout=timeout, check=False
+        )
+        if check and done.returncode != 0:
+            pytest.fail(f"{' '.join(command)} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def start(self, *command: str) -> "subprocess.Popen[str]":
+        """Returns a command that runs on, in a process group of its own."""
+        return subprocess.Popen(
+            command,
+            cwd=self.root,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def dvc(self, *arguments: str, check: bool = True, timeout: float = 240) -> "subprocess.CompletedProcess[str]":
+        """As ``run``, for ``dvc``."""
+        return self.run(sys.executable, "-m", "dvc", *arguments, check=check, timeout=timeout)
+
+    def stage(self, name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Returns what a stage did when it was called without DVC, whether it worked or not."""
+        return self.run(sys.executable, "-m", f"stages.{name}", *arguments, check=False)
+
+    def repro(self, *arguments: str) -> list[str]:
+        """Runs ``dvc repro`` and returns the stages that really ran, in order."""
+        return ran(self.dvc("repro", *arguments).stdout)
+
+    def git(self, *arguments: str) -> str:
+        """Returns the standard output of ``git``."""
+        return self.run("git", *arguments).stdout
+
+    def params(self) -> dict[str, Any]:
+        """Returns the content of params.yaml."""
+        return yaml.safe_load((self.root / "params.yaml").read_text(encoding="utf-8"))
+
+    def set_params(self, changes: Mapping[str, Any]) -> None:
+        """Changes existing keys of params.yaml; a key is written with dots."""
+        content = self.params()
+        for key, value in changes.items():
+            *path, last = key.split(".")
+            section = content
+            for part in path:
+                section = section[part]
+            assert last in section, f"params.yaml has no key {key}"
+            section[last] = value
+        (self.root / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+    def outputs(self) -> dict[str, list[str]]:
+        """Returns every stage's outputs (metrics included) as dvc.yaml lists them."""
+        stages = yaml.safe_load((self.root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+        return {
+            name: [next(iter(out)) if isinstance(out, dict) else out for out in [*s["outs"], *s.get("metrics", [])]]
+            for name, s in stages.items()
+        }
+
+    def partials(self) -> list[str]:
+        """Returns the half-written files and folders that lie about."""
+        return sorted(path.relative_to(self.root).as_posix() for path in self.root.rglob(".*.partial*"))
+
+    def copy(self, to: Path) -> "Project":
+        """Returns a copy of the folder, DVC's cache included."""
+        shutil.copytree(self.root, to, symlinks=True)
+        return Project(to, self.env)
+
+
+def ran(output: str) -> list[str]:
+    """Returns the stages that ``dvc repro`` says it runs."""
+    marks = ("Running stage '", "Would run stage '")
+    return [line.split("'")[1] for line in output.splitlines() if line.strip().startswith(marks)]
+
+
+@pytest.fixture(scope="session")
+def tool_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of every run: this interpreter first, nothing of the user's settings, caches in a temp folder."""
+    home = tmp_path_factory.mktemp("home")
+    (home / ".gitconfig").write_text("[user]\n name = Test\n email = test@example.org\n[init]\n defaultBranch = main\n")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "DVC_", "JAX_", "XLA_"))}
+    return {
+        **kept,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+        "HOME": str(home),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "DVC_NO_ANALYTICS": "1",
+        "DVC_SITE_CACHE_DIR": str(home / "dvc"),
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def copy_of_sources(to: Path, env: Mapping[str, str]) -> None:
+    """Copies what a clone of the working tree would hold, outputs of the pipeline and its lock file left out."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        env=dict(env),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        if name == "dvc.lock" or name.split("/")[0] in ("data", "reports", "models"):
+            continue
+        if (ROOT / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, to / name)
+
+
+@pytest.fixture(scope="session")
+def make_project(tool_env: dict[str, str]) -> Any:
+    """A function that makes a fresh tiny project in a folder that does not exist yet, committed to git."""
+
+    def make(to: Path, changes: Mapping[str, Any] | None = None) -> Project:
+        to.mkdir(parents=True)
+        copy_of_sources(to, tool_env)
+        project = Project(to, tool_env)
+        project.set_params({**TINY, **(changes or {})})
+        project.git("init", "--quiet")
+        commit(project, "The project")
+        return project
+
+    return make
+
+
+def commit(project: Project, message: str, paths: Sequence[str] = (".",)) -> None:
+    """Commits everything that git does not ignore."""
+    project.git("add", "--", *paths)
+    project.git("commit", "--quiet", "--message", message)
+
+
+@pytest.fixture(scope="session")
+def finished(make_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """One whole run on tiny data, in a folder whose path has a space. Tests that change anything copy it."""
+    project: Project = make_project(tmp_path_factory.mktemp("finished") / "a finished run")
+    assert project.repro() == list(STAGES)
+    commit(project, "A finished run")
+    return project
+
+
+@pytest.fixture
+def copied(finished: Project, tmp_path: Path) -> Project:
+    """A copy of the finished run, for a test to change."""
+    return finished.copy(tmp_path / "a copy")

@@ -1,0 +1,201 @@
+"""Reading pictures of every kind, and writing them whole or not at all."""
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+from PIL import Image
+
+from lipseg.data import images
+from lipseg.data.images import read_image, to_rgb8, write_image
+from lipseg.errors import DataError
+
+
+@pytest.fixture
+def scene() -> np.ndarray:
+    """Returns a 12 x 20 picture, dark left of a bright half, red on top of blue."""
+    scene = np.zeros((12, 20, 3), np.uint8)
+    scene[:6, 10:] = (250, 60, 30)
+    scene[6:, 10:] = (30, 60, 250)
+    return scene
+
+
+# What the camera must store for each orientation so that turning it upright gives the scene (EXIF 2.32, tag 0x0112).
+STORED = {
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.transpose(1, 0, 2),
+    6: lambda a: np.rot90(a, 1),
+    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda a: np.rot90(a, -1),
+}
+
+
+@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize("ending", [".png", ".jpg"])
+def test_pictures_are_turned_upright(tmp_path, scene, orientation, ending):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"photo{ending}"
+    stored = np.ascontiguousarray(STORED[orientation](scene))
+    Image.fromarray(stored).save(path, exif=exif, **({"quality": 100, "subsampling": 0} if ending == ".jpg" else {}))
+    found = read_image(path)
+    assert found.shape == scene.shape
+    # Compressed colours bleed a little at the edges.
+    assert np.abs(found.astype(int) - scene).mean() < (0.01 if ending == ".png" else 4)
+
+
+def test_grey_is_repeated_over_the_channels(tmp_path, scene):
+    Image.fromarray(scene[..., 0]).save(tmp_path / "grey.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "grey.png"), np.repeat(scene[..., :1], 3, axis=2))
+
+
+def test_alpha_is_laid_on_white(tmp_path, scene):
+    alpha = np.zeros((12, 20, 1), np.uint8)
+    alpha[:, :5], alpha[:, 15:] = 255, 51
+    Image.fromarray(np.concatenate([scene, alpha], 2)).save(tmp_path / "alpha.png")
+    found = read_image(tmp_path / "alpha.png")
+    np.testing.assert_array_equal(found[:, :5], scene[:, :5])
+    assert (found[:, 5:15] == 255).all()
+    np.testing.assert_allclose(found[:, 15:], 0.2 * scene[:, 15:] + 0.8 * 255, atol=0.51)
+
+
+def test_grey_with_alpha(tmp_path):
+    grey_alpha = np.zeros((4, 4, 2), np.uint8)
+    grey_alpha[:2] = (100, 255)
+    Image.fromarray(grey_alpha, "LA").save(tmp_path / "la.png")
+    found = read_image(tmp_path / "la.png")
+    assert (found[:2] == 100).all()
+    assert (found[2:] == 255).all()
+
+
+@pytest.mark.parametrize("ending", [".png", ".tif"])
+def test_sixteen_bits_are_scaled_down(tmp_path, ending):
+    deep = np.tile(np.array([0, 257, 128 * 257, 65535], np.uint16), (3, 1))
+    Image.fromarray(deep).save(tmp_path / f"deep{ending}")
+    np.testing.assert_array_equal(read_image(tmp_path / f"deep{ending}")[0, :, 1], [0, 1, 128, 255])
+
+
+def test_ink_becomes_light(tmp_path):
+    ink = np.zeros((16, 16, 4), np.uint8)  # cyan, magenta, yellow, black
+    ink[:8, :8] = (255, 0, 0, 0)
+    ink[:8, 8:] = (0, 0, 0, 255)
+    ink[8:, :8] = (0, 255, 255, 0)
+    Image.fromarray(ink, "CMYK").save(tmp_path / "ink.jpg", quality=100, subsampling=0)
+    found = read_image(tmp_path / "ink.jpg").astype(int)
+    for (y, x), colour in {
+        (4, 4): (0, 255, 255),
+        (4, 12): (0, 0, 0),
+        (12, 4): (255, 0, 0),
+        (12, 12): (255,) * 3,
+    }.items():
+        assert np.abs(found[y, x] - colour).max() < 12
+
+
+def test_palettes_bitmaps_and_animations(tmp_path, scene):
+    Image.fromarray(scene).convert("P", palette=Image.Palette.ADAPTIVE).save(tmp_path / "palette.png")
+    assert np.abs(read_image(tmp_path / "palette.png").astype(int) - scene).max() < 8
+    Image.fromarray(scene[..., 0] > 0).save(tmp_path / "bits.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "bits.png")[..., 2], (scene[..., 0] > 0) * 255)
+    frames = [Image.fromarray(np.full((8, 8, 3), value, np.uint8)) for value in (10, 200)]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    found = read_image(tmp_path / "moving.gif")
+    assert found.shape == (8, 8, 3)
+    assert np.abs(found.astype(int) - 10).max() < 4
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"nothing\.jpg: no such file"):
+        read_image(tmp_path / "nothing.jpg")
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".webp"])
+@pytest.mark.parametrize("content", [b"", b"this is no picture", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n" + bytes(40)])
+def test_what_is_no_picture_is_named_in_one_line(tmp_path, ending, content):
+    path = tmp_path / f"broken{ending}"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"broken\.\w+: not a picture that can be read") as caught:
+        read_image(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png"])
+def test_a_picture_that_is_cut_off_is_refused(tmp_path, ending):
+    path = tmp_path / f"cut{ending}"
+    iio.imwrite(path, np.random.default_rng(0).integers(0, 256, (80, 80, 3), dtype=np.uint8))
+    path.write_bytes(path.read_bytes()[:1500])
+    with pytest.raises(DataError, match="not a picture that can be read"):
+        read_image(path)
+
+
+def test_a_picture_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
+    Image.fromarray(np.zeros((40, 50, 3), np.uint8)).save(tmp_path / "vast.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 900)
+    with pytest.raises(DataError, match=r"vast\.png: not a picture that can be read"):
+        read_image(tmp_path / "vast.png")
+
+
+def test_a_folder_is_no_picture(tmp_path):
+    with pytest.raises(DataError):
+        read_image(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (np.array([[0.0, 0.5, 1.0, 2.0, -1.0]]), [0, 128, 255, 255, 0]),
+        (np.array([[True, False]]), [255, 0]),
+        (np.array([[0, 65535, 70000, -5]], np.int32), [0, 255, 255, 0]),
+        (np.array([[7, 8]], np.uint8), [7, 8]),
+    ],
+)
+def test_other_types_of_grey(array, expected):
+    found = to_rgb8(array)
+    assert found.dtype == np.uint8
+    assert found.shape == (1, len(expected), 3)
+    np.testing.assert_array_equal(found[0, :, 0], expected)
+
+
+@pytest.mark.parametrize("shape", [(5,), (4, 4, 5), (0, 4, 3), (2, 4, 4, 3)])
+def test_other_shapes_are_refused(shape):
+    with pytest.raises(DataError, match="a picture must be"):
+        to_rgb8(np.zeros(shape, np.uint8))
+
+
+def test_other_types_are_refused():
+    with pytest.raises(DataError, match="not int64"):
+        to_rgb8(np.zeros((4, 4), np.int64))
+
+
+def test_the_result_is_contiguous_and_of_its_own():
+    assert to_rgb8(np.zeros((4, 6, 3), np.uint8)[:, ::-1]).flags.c_contiguous
+
+
+def test_pictures_are_written_by_their_ending(tmp_path, scene):
+    write_image(tmp_path / "new" / "a.png", scene)
+    np.testing.assert_array_equal(read_image(tmp_path / "new" / "a.png"), scene)
+    write_image(tmp_path / "a.jpg", scene, quality=100)
+    write_image(tmp_path / "b.jpg", scene, quality=5)
+    assert (tmp_path / "a.jpg").read_bytes()[:2] == b"\xff\xd8"
+    assert (tmp_path / "a.jpg").stat().st_size > (tmp_path / "b.jpg").stat().st_size
+    write_image(tmp_path / "mask.png", scene[..., 0])
+    with Image.open(tmp_path / "mask.png") as mask:
+        assert mask.mode == "L"
+
+
+def test_a_picture_is_written_whole_or_not_at_all(tmp_path, scene, monkeypatch):
+    write_image(tmp_path / "a.png", scene)
+    before = (tmp_path / "a.png").read_bytes()
+
+    def runs_out_of_disk(path, image, **options):
+        path.write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(images.iio, "imwrite", runs_out_of_disk)
+    with pytest.raises(OSError, match="No space"):
+        write_image(tmp_path / "a.png", scene)
+    assert (tmp_path / "a.png").read_bytes() == before
+    with pytest.raises(OSError, match="No space"):
+        write_image(tmp_path / "b.png", scene)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
