@@ -4,6 +4,7 @@ Every value has its unit and its permitted range here; the file holds all keys a
 """
 
 import dataclasses
+import math
 import typing
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,13 +89,15 @@ class ViewParams:
 
     size: int  # pixels a side
     shape: str  # "square" keeps the aspect ratio, "stretch" does not
-    margin: float  # square: side over the box's longer side; stretch: border over the box's width
+    margin: float  # square: side over the box's longer side; stretch: border in image pixels
 
     def __post_init__(self) -> None:
         good = 16 <= self.size <= 512 and self.size % 8 == 0
         _require(good, "view.size", "a multiple of 8 from 16 to 512", self.size)
         _one_of("view.shape", self.shape, ("square", "stretch"))
-        _require(0.0 <= self.margin <= 4.0, "view.margin", "0 to 4", self.margin)
+        if self.shape == "square":
+            _require(1.0 <= self.margin <= 4.0, "view.margin", "1 to 4 for view.shape square", self.margin)
+        _require(0.0 <= self.margin <= 200.0, "view.margin", "0 to 200 pixels", self.margin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +353,6 @@ def _value(hint: Any, value: object, key: str) -> Any:
     if not isinstance(value, kind) or (hint is int and isinstance(value, bool)):
         remedy = " (write 1.0e-3, not 1e-3)" if hint is float and isinstance(value, str) else ""
         raise ParamsError(f"{key}: must be {kind.__name__}, not {value!r}{remedy}")
-    if hint is float and value != value:
-        raise ParamsError(f"{key}: must be a number, not {value!r}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ParamsError(f"{key}: must be a finite number, not {value!r}")
     return value

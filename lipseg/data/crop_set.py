@@ -1,6 +1,5 @@
 """The wide crops as the later stages read them: memory-mapped pictures and what is known of their faces."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg.data.frames import Affine, Array, bounding_box
+from lipseg.data.tables import read_arrays, read_json
 from lipseg.errors import DataError
 
 SPLITS = ("train", "validation", "test")
@@ -68,11 +68,12 @@ def load_crops(folder: Path) -> CropSet:
     """
     try:
         images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
-        with np.load(folder / "faces.npz", allow_pickle=False) as arrays:
-            faces: dict[str, Any] = {key: arrays[key] for key in _ARRAYS}
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{folder}: not a folder of crops ({error}); run the crop stage again") from error
+    faces: dict[str, Any] = read_arrays(folder / "faces.npz", _ARRAYS, "crop")
+    summary = read_json(folder / "summary.json")
+    if not isinstance(summary, dict) or not {"skipped", "sha256"} <= summary.keys():
+        raise DataError(f"{folder / 'summary.json'}: not a summary of crops; run the crop stage again")
     if {len(images), *(len(array) for array in faces.values())} != {len(images)}:
         raise DataError(f"{folder}: images.npy and faces.npz hold different numbers of faces; run the crop stage again")
     return CropSet(images=images, skipped=summary["skipped"], sha256=summary["sha256"], **faces)

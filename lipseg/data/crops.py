@@ -54,8 +54,13 @@ def assign_split(source: str, face: FaceSample, data: Data, seed: int) -> str:
     """Returns "train", "validation" or "test" for a face: the dataset's own split where there is one.
 
     What is drawn is drawn from a hash of seed and name, so that adding a face moves no other one.
+
+    Raises:
+        DataError: if the dataset says something else than "train" or "test".
     """
     split = face.split
+    if split not in ("train", "test", None):
+        raise DataError(f"data.source: {source} puts the face '{face.name}' into '{split}', not train or test")
     if split is None:
         split = "test" if _uniform(f"{seed}/test/{source}/{face.name}") < data.test_share else "train"
     if split == "train" and _uniform(f"{seed}/validation/{source}/{face.name}") < data.validation_share:
@@ -85,6 +90,8 @@ def _cut(job: tuple[str, FaceSample | Unusable, Crop]) -> _Cut:
     def unusable(file: Path | None, reason: str) -> _Cut:
         return _Cut(source, Unusable(face.name, file or face.image, 0, reason))
 
+    if face.points_px.shape != (scheme.N_POINTS, 2) or not np.isfinite(face.points_px).all():
+        return unusable(face.annotation, f"not {scheme.N_POINTS} finite lip points")
     try:
         image = read_image(face.image)
     except DataError as error:
@@ -118,6 +125,18 @@ def make_crops(out: Path, data: Data, crop: Crop, seed: int) -> CropSet:
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
+    try:
+        _write_crops(partial, out.with_name("skipped.csv"), data, crop, seed)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    shutil.rmtree(out, ignore_errors=True)
+    os.replace(partial, out)
+    return load_crops(out)
+
+
+def _write_crops(partial: Path, kept_csv: Path, data: Data, crop: Crop, seed: int) -> None:
+    """Fills the folder; the list of the skipped faces goes to ``kept_csv`` where there are too many of them."""
     faces = list(read_sources(data))
     if not faces:
         raise DataError(f"data.root: {data.root} holds no {data.source} faces")
@@ -135,9 +154,7 @@ def make_crops(out: Path, data: Data, crop: Crop, seed: int) -> CropSet:
     _write_skipped(partial / "skipped.csv", skipped)
     if len(skipped) > crop.max_skipped_share * len(faces):
         worst = Counter(_reason(cut) for cut in skipped).most_common(1)[0]
-        kept_csv = out.with_name("skipped.csv")
         os.replace(partial / "skipped.csv", kept_csv)
-        shutil.rmtree(partial)
         raise DataError(
             f"{len(skipped)} of {len(faces)} faces are unusable (most often: {worst[0]}), more than "
             f"crop.max_skipped_share {crop.max_skipped_share:g} allows; all reasons are in {kept_csv}"
@@ -157,9 +174,6 @@ def make_crops(out: Path, data: Data, crop: Crop, seed: int) -> CropSet:
         "sha256": digest.hexdigest(),
     }
     (partial / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-    shutil.rmtree(out, ignore_errors=True)
-    os.replace(partial, out)
-    return load_crops(out)
 
 
 def crop_sheet(crops: CropSet, count: int = _SHEET_FACES) -> NDArray[np.uint8]:

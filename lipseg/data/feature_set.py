@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lipseg.errors import DataError
+from lipseg.data.tables import read_arrays
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,4 @@ def load_features(path: Path) -> FeatureSet:
     Raises:
         DataError: if the file is missing or damaged.
     """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return FeatureSet(**{field.name: arrays[field.name] for field in fields(FeatureSet)})
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: not a features file ({error}); run the extract stage again") from error
+    return FeatureSet(**read_arrays(path, [field.name for field in fields(FeatureSet)], "extract"))

@@ -117,8 +117,8 @@ class View:
     Attributes:
         size: pixels a side.
         shape: "square" keeps the aspect ratio, its side is ``margin`` times the longer side of the box; "stretch"
-            takes the box widened by ``margin`` times its width on every side and stretches it to a square (the
-            protocol of the original TCNN lip code, which leaks the mouth's extent).
+            takes the box widened by ``margin`` image pixels on every side and stretches it to a square (the protocol
+            of the original TCNN lip code, which leaks the mouth's extent).
         margin: see ``shape``.
     """
 
@@ -139,5 +139,5 @@ class View:
         if self.shape == "square":
             sides = np.full(2, self.margin * extent.max())
         else:
-            sides = extent + 2 * self.margin * extent[0]
+            sides = extent + 2 * self.margin
         return view_to_image(centre, sides, self.size, roll, mirrored)

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lipseg.errors import DataError
+from lipseg.data.tables import read_arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +60,4 @@ def load_normaliser(path: Path) -> Normaliser:
     Raises:
         DataError: if the file is missing or damaged.
     """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            found: dict[str, Any] = {key: arrays[key] for key in ("mean", "deviation")}
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: not a statistics file ({error}); run the statistics stage again") from error
-    return Normaliser(**found)
+    return Normaliser(**read_arrays(path, ("mean", "deviation"), "statistics"))

@@ -1,11 +1,17 @@
-"""Small tables and records on disk, written whole or not at all."""
+"""Small tables, records and arrays on disk; tables and records are written whole or not at all."""
 
 import csv
 import json
+import math
 import os
-from collections.abc import Mapping, Sequence
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lipseg.errors import DataError
 
@@ -31,7 +37,9 @@ def read_columns(path: Path) -> dict[str, list[Any]]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-    except OSError as error:
+        if any(None in row or None in row.values() for row in rows):
+            raise csv.Error("rows of different lengths")
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read ({error}); run the stage that writes it again") from error
     columns: dict[str, list[Any]] = {}
     for name in rows[0] if rows else []:
@@ -44,11 +52,15 @@ def read_columns(path: Path) -> dict[str, list[Any]]:
 
 
 def write_json(path: Path, content: Any, digits: int = 6) -> None:
-    """Writes JSON, floats rounded to ``digits`` decimals so that versions compare well."""
-    rounded = json.loads(json.dumps(content), parse_float=lambda text: round(float(text), digits))
+    """Writes JSON, floats rounded to ``digits`` decimals so that versions compare well; null for any not finite."""
+
+    def rounded(text: str) -> float | None:
+        return round(float(text), digits) if math.isfinite(float(text)) else None
+
+    plain = json.loads(json.dumps(content), parse_float=rounded, parse_constant=lambda _: None)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
+    partial.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
     os.replace(partial, path)
 
 
@@ -62,3 +74,22 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read ({error}); run the stage that writes it again") from error
+
+
+def read_arrays(path: Path, names: Iterable[str], stage: str) -> dict[str, NDArray[Any]]:
+    """Returns the named arrays of an npz file.
+
+    Args:
+        path: the file.
+        names: of the arrays.
+        stage: of the pipeline, that writes the file: for the message.
+
+    Raises:
+        DataError: if the file is missing, damaged or lacks an array.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in names}
+    # EOFError: an empty file; the last two: a file cut off; TypeError: one bare array.
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path}: missing or damaged ({error}); run the {stage} stage again") from error

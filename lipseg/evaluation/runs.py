@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lipseg.data.augment import views_on_boxes
 from lipseg.data.crop_set import CropSet
 from lipseg.data.frames import Affine, Array, from_unit
+from lipseg.data.tables import read_arrays
 from lipseg.errors import DataError
 from lipseg.evaluation import metrics
 from lipseg.model.cascade import Cascade
@@ -191,17 +192,17 @@ def load_runs(path: Path, crops: CropSet) -> dict[str, Run]:
         DataError: if the file is missing or damaged.
     """
     faces = crops.indices("test")
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            runs = {}
-            for boxes in BOXES:
-                points = {system: arrays[f"{boxes}.points_px.{system}"] for system in SYSTEMS}
-                tables = {
-                    system: metrics.per_face(crops.points_px[faces], found, crops.inter_ocular_px[faces])
-                    for system, found in points.items()
-                }
-                component, score = arrays[f"{boxes}.component"], arrays[f"{boxes}.score"]
-                runs[boxes] = Run(points, component, score, arrays[f"{boxes}.boxes_px"], tables)
-            return runs
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: not a file of predictions ({error}); run the evaluate stage again") from error
+    parts = [f"points_px.{system}" for system in SYSTEMS] + ["component", "score", "boxes_px"]
+    arrays = read_arrays(path, [f"{boxes}.{part}" for boxes in BOXES for part in parts], "evaluate")
+    if any(len(array) != len(faces) for array in arrays.values()):
+        raise DataError(f"{path}: made for another number of test faces; run the evaluate stage again")
+    runs = {}
+    for boxes in BOXES:
+        points = {system: arrays[f"{boxes}.points_px.{system}"] for system in SYSTEMS}
+        tables = {
+            system: metrics.per_face(crops.points_px[faces], found, crops.inter_ocular_px[faces])
+            for system, found in points.items()
+        }
+        component, score = arrays[f"{boxes}.component"], arrays[f"{boxes}.score"]
+        runs[boxes] = Run(points, component, score, arrays[f"{boxes}.boxes_px"], tables)
+    return runs

@@ -122,8 +122,8 @@ def whole_picture(height: int, width: int, view: View) -> MouthBox:
     if view.shape == "square":
         box_width, box_height = width / view.margin, height / view.margin
     else:
-        box_width = width / (1 + 2 * view.margin)
-        box_height = max(height - 2 * view.margin * box_width, _FLATTEST * box_width)
+        box_width = max(width - 2 * view.margin, _FLATTEST * width)
+        box_height = max(height - 2 * view.margin, _FLATTEST * box_width)
     x, y = (width - 1) / 2, (height - 1) / 2
     return MouthBox(x - box_width / 2, y - box_height / 2, x + box_width / 2, y + box_height / 2, "whole picture")
 

@@ -76,8 +76,8 @@ def test_a_square_view_s_side_is_a_multiple_of_the_longer_side():
     np.testing.assert_allclose(to_image(np.array([[-0.5, -0.5], [9.5, 9.5]])), [[0, -5], [60, 55]])
 
 
-def test_a_stretched_view_widens_every_side_by_a_share_of_the_width():
-    to_image = View(size=10, shape="stretch", margin=0.1).to_image(np.array([10.0, 20, 50, 30]))
+def test_a_stretched_view_widens_every_side_by_its_margin_in_pixels():
+    to_image = View(size=10, shape="stretch", margin=4.0).to_image(np.array([10.0, 20, 50, 30]))
     np.testing.assert_allclose(to_image(np.array([[-0.5, -0.5], [9.5, 9.5]])), [[6, 16], [54, 34]])
 
 

@@ -75,13 +75,13 @@ def test_the_view_of_a_mouth_crop_is_the_picture(height, width):
 
 
 def test_the_stretched_view_of_a_mouth_crop_is_exactly_the_picture():
-    view = View(40, "stretch", 0.1)
+    view = View(40, "stretch", 7.0)
     to_image = view.to_image(locate.whole_picture(50, 90, view).as_array())
     np.testing.assert_allclose(to_image(np.array([[-0.5, -0.5], [39.5, 39.5]])), [[-0.5, -0.5], [89.5, 49.5]])
 
 
 def test_a_picture_too_flat_for_the_margins_still_gives_a_box():
-    box = locate.whole_picture(4, 100, View(40, "stretch", 0.5))
+    box = locate.whole_picture(4, 100, View(40, "stretch", 50.0))
     assert box.y0 < 1.5 < box.y1
 
 

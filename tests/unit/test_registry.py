@@ -51,5 +51,5 @@ def test_a_name_with_a_dot_is_a_module_outside_the_package(tmp_path, monkeypatch
     assert list(get_reader("pkg_for_a_test.faces")(tmp_path)) == [1]
     with pytest.raises(DataError, match=r"cannot load the reader 'pkg_for_a_test\.empty'"):
         get_reader("pkg_for_a_test.empty")
-    with pytest.raises(DataError, match=r"cannot load the reader 'pkg_for_a_test\.nothing'"):
+    with pytest.raises(DataError, match=r"no dataset reader named 'pkg_for_a_test\.nothing'"):
         get_reader("pkg_for_a_test.nothing")

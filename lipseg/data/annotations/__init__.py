@@ -84,17 +84,22 @@ def reader_names() -> list[str]:
 def get_reader(name: str) -> Reader:
     """Returns the reader registered under ``name``.
 
-    A name with a dot is an importable module with a function ``read`` (for datasets outside this package).
+    Any other name is taken for an importable module with a function ``read``: a dataset of the user's own.
 
     Raises:
         DataError: if there is none; the message lists the names that exist.
     """
-    found = _READERS.get(name, name if "." in name else None)
-    if found is None:
-        raise DataError(f"data.source: no dataset reader named '{name}'; there are: {', '.join(reader_names())}")
-    if isinstance(found, str):
-        try:
-            return importlib.import_module(found).read
-        except (ImportError, AttributeError) as error:
+    found = _READERS.get(name, name)
+    if not isinstance(found, str):
+        return found
+    try:
+        return importlib.import_module(found).read
+    except ModuleNotFoundError as error:
+        if name in _READERS or error.name not in (name, name.split(".")[0]):
             raise DataError(f"data.source: cannot load the reader '{name}': {error}") from error
-    return found
+        known = ", ".join(reader_names())
+        raise DataError(
+            f"data.source: no dataset reader named '{name}', and no module of that name; there are: {known}"
+        ) from error
+    except (ImportError, AttributeError) as error:
+        raise DataError(f"data.source: cannot load the reader '{name}': {error}") from error
