@@ -136,8 +136,5 @@ class View:
             mirrored: whether the view is mirrored left to right.
         """
         centre, extent = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
-        if self.shape == "square":
-            sides = np.full(2, self.margin * extent.max())
-        else:
-            sides = extent + 2 * self.margin
+        sides = np.full(2, self.margin * extent.max()) if self.shape == "square" else extent + 2 * self.margin
         return view_to_image(centre, sides, self.size, roll, mirrored)

@@ -208,5 +208,15 @@ BaseNet = Tcnn | Hourglass
 
 def build_net(net: Net, seed: int) -> BaseNet:
     """Returns a freshly initialised base network."""
+    # Compiled as a whole: one by one, the initialisers of some sixty arrays compile for ten seconds.
+    return nnx.jit(lambda: _create(net, seed))()
+
+
+def empty_net(net: Net) -> BaseNet:
+    """Returns a base network of shapes alone, to be filled by ``lipseg.model.weights.restore``."""
+    return nnx.eval_shape(lambda: _create(net, 0))
+
+
+def _create(net: Net, seed: int) -> BaseNet:
     rngs = nnx.Rngs(params=seed)
     return Tcnn(net, rngs=rngs) if net.kind == "tcnn" else Hourglass(net, rngs=rngs)

@@ -8,8 +8,8 @@ import numpy as np
 
 from lipseg.data.frames import View
 from lipseg.errors import ModelError, ParamsError
-from lipseg.model.mixture import Mixture
-from lipseg.model.nets import BaseNet, build_net
+from lipseg.model.mixture import SCORE_POINTS, Mixture
+from lipseg.model.nets import BaseNet, empty_net
 from lipseg.model.weights import Arrays, load_arrays, module_arrays, restore, save_arrays
 from lipseg.params import Net, ViewParams, as_dict
 
@@ -48,13 +48,19 @@ def save_heads(path: Path, heads: Arrays, control: Arrays, facts: dict[str, Any]
 
 def build_from(meta: dict[str, Any], origin: Path) -> tuple[BaseNet, View]:
     try:
-        return build_net(Net(**meta["net"]), 0), View(**meta["view"])
+        return empty_net(Net(**meta["net"])), View(**meta["view"])
     except (KeyError, TypeError, ParamsError) as error:
         raise ModelError(f"{origin}: wrong description of the network ({error}); write the file again") from error
 
 
 def mixture_from(arrays: Arrays, origin: Path) -> Mixture:
-    return Mixture(**fields_from("", arrays, Mixture, origin))
+    found = fields_from("", arrays, Mixture, origin)
+    (k, d), f = (*found["means"].shape, 0)[:2], len(found["centre"])
+    shapes = {"centre": (f,), "basis": (f, d), "log_weights": (k,), "means": (k, d), "precisions": (k, d, d)}
+    for name, shape in {**shapes, "likelihoods": (SCORE_POINTS,)}.items():
+        if found[name].shape != shape:
+            raise ModelError(f"{origin}: the array '{name}' has the shape {found[name].shape}, not {shape}")
+    return Mixture(**found)
 
 
 def fields_from(prefix: str, arrays: Arrays, kind: type[Any], origin: Path) -> Arrays:

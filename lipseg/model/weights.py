@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
@@ -63,7 +64,7 @@ def restore(module: nnx.Module, arrays: Mapping[str, NDArray[Any]], origin: Path
     """Puts arrays into a module of the same structure.
 
     Args:
-        module: changed in place.
+        module: changed in place, or left alone where the arrays do not fit. Its weights may be abstract.
         arrays: flat, dotted names to arrays, as ``module_arrays`` gives them.
         origin: the file they come from, for messages.
 
@@ -76,11 +77,12 @@ def restore(module: nnx.Module, arrays: Mapping[str, NDArray[Any]], origin: Path
         what = "is missing" if name in flat else "is not expected"
         raise ModelError(f"{origin}: the array '{name}' {what}; the file was written for another network")
     for name, leaf in flat.items():
-        got, want = arrays[name], leaf[...]
+        got, want = arrays[name], leaf.get_value()
         if got.shape != want.shape or got.dtype != want.dtype:
             raise ModelError(
                 f"{origin}: the array '{name}' is {got.dtype}{list(got.shape)}, "
                 f"the network needs {want.dtype}{list(want.shape)}"
             )
-        leaf.set_value(np.asarray(got))
+    for name, leaf in flat.items():
+        leaf.set_value(jnp.asarray(arrays[name]))
     nnx.update(module, state)
