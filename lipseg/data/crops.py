@@ -26,6 +26,7 @@ from lipseg.data.crop_set import SPLITS, CropSet, load_crops
 from lipseg.data.frames import Array, view_to_image, warp
 from lipseg.data.images import read_image
 from lipseg.data.sheets import draw_contours, tile
+from lipseg.data.workers import end_with_parent
 from lipseg.errors import DataError
 from lipseg.params import Crop, Data
 from lipseg.progress import progress
@@ -194,7 +195,7 @@ def _cut_all(faces: list[tuple[str, FaceSample | Unusable]], crop: Crop) -> Iter
         return
     # A bounded window of chunks keeps memory flat: `pool.map` alone would queue every result at once.
     # Spawned, not forked: a fork of a process in which JAX or OpenCV runs threads can hang.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         while window := list(islice(jobs, 64 * workers)):
             yield from pool.map(_cut, window, chunksize=16)
 

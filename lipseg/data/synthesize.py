@@ -18,6 +18,7 @@ from lipseg.data.face_paint import paint_face, sample_palette
 from lipseg.data.face_shape import STATES, FaceShape, Pose, sample_shape
 from lipseg.data.images import read_image, write_image
 from lipseg.data.sheets import draw_contours, tile
+from lipseg.data.workers import end_with_parent
 from lipseg.errors import DataError
 from lipseg.progress import progress
 from lipseg.scheme import Points
@@ -99,7 +100,9 @@ def write_dataset(root: Path, *, train: int, test: int, size: int, seed: int, wo
     processes = min(workers or os.cpu_count() or 1, max(1, total // 25))
     if processes > 1:
         # Spawned, not forked: the caller may hold threads (JAX, OpenCV) that a fork would break.
-        with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        with ProcessPoolExecutor(
+            processes, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent
+        ) as pool:
             _consume(pool.map(_write_face, *jobs, chunksize=8), total)
     else:
         _consume(map(_write_face, *jobs), total)

@@ -193,6 +193,7 @@ _SYSTEMS = {
     "base": "the network alone",
     "cascade": "the network, with the head of the face's own component",
     "control": "the network with one head fine-tuned on all faces",
+    "mean_shape": "the mean training landmarks laid into the box, no network at all",
 }
 
 

@@ -1,4 +1,8 @@
-"""Base, cascade and control on the test faces: landmarks, tables of figures and their summary."""
+"""Base, cascade and two yardsticks on the test faces: landmarks, tables of figures and their summary.
+
+The yardsticks are the control (one head fine-tuned on every face with the cascade's budget) and the mean shape (the
+mean training landmarks laid into every view, no network at all: what the boxes alone give away).
+"""
 
 import csv
 import os
@@ -20,13 +24,13 @@ from lipseg.params import Evaluate
 from lipseg.progress import progress
 
 BOXES = ("jittered", "exact")
-SYSTEMS = ("base", "cascade", "control")
+SYSTEMS = ("base", "cascade", "control", "mean_shape")
 _CHUNK = 64
 
 
 @dataclass(frozen=True)
 class Run:
-    """Three systems on the same N faces and boxes.
+    """Every system on the same N faces and boxes.
 
     Attributes:
         points_px: system -> (N, 56, 2) landmarks in image pixels.
@@ -53,16 +57,19 @@ def run_test(crops: CropSet, cascade: Cascade, params: Evaluate, seed: int) -> d
         seed: of the jitter.
     """
     faces = crops.indices("test")
+    mean_shape = views_on_boxes(crops, crops.indices("train"), None, cascade.view).points_unit.mean(0)
     jittered = metrics.jittered_boxes(
         crops.points_px[faces], [str(name) for name in crops.names[faces]], seed, params.shift, params.scale
     )
     return {
-        boxes: _run(crops, cascade, faces, given)
+        boxes: _run(crops, cascade, mean_shape, faces, given)
         for boxes, given in zip(BOXES, (jittered, crops.boxes_px[faces]), strict=True)
     }
 
 
-def _run(crops: CropSet, cascade: Cascade, faces: NDArray[np.intp], boxes_px: Array) -> Run:
+def _run(
+    crops: CropSet, cascade: Cascade, mean_shape: NDArray[np.float32], faces: NDArray[np.intp], boxes_px: Array
+) -> Run:
     points: dict[str, list[Array]] = {system: [] for system in SYSTEMS}
     components, scores = [], []
     starts = range(0, len(faces), _CHUNK)
@@ -72,8 +79,10 @@ def _run(crops: CropSet, cascade: Cascade, faces: NDArray[np.intp], boxes_px: Ar
         answers = cascade.answers(views.images)
         components.append(answers.responsibilities.argmax(1))
         scores.append(answers.score)
-        for system in SYSTEMS:
-            for matrix, found in zip(views.to_image, getattr(answers, system), strict=True):
+        landmarks = {system: getattr(answers, system) for system in SYSTEMS[:3]}
+        landmarks["mean_shape"] = np.repeat(mean_shape[None], len(views), axis=0)
+        for system, answer in landmarks.items():
+            for matrix, found in zip(views.to_image, answer, strict=True):
                 points[system].append(Affine(matrix)(from_unit(found.astype(np.float64), cascade.view.size)))
     stacked = {system: np.stack(found) for system, found in points.items()}
     truth, iod = crops.points_px[faces], crops.inter_ocular_px[faces]
@@ -89,7 +98,7 @@ def summary(runs: dict[str, Run], params: Evaluate, seed: int) -> dict[str, Any]
     """
     found: dict[str, Any] = {}
     for boxes, run in runs.items():
-        base, cascade, control = (run.tables[system] for system in SYSTEMS)
+        base, cascade, control = (run.tables[system] for system in SYSTEMS[:3])
         components = {}
         for k in np.unique(run.component):
             mine = run.component == k

@@ -38,7 +38,7 @@ def assemble(statistics: Path, base: Path, mixture: Path, heads: Path) -> Cascad
         load_normaliser(statistics),
         view,
         card,
-        control=part_of("control", arrays),
+        control=heads_from("control", arrays, net, heads, stacked=False),
     )
 
 

@@ -62,6 +62,8 @@ class Cascade:
             raise ModelError(f"the model has {k} mixture components but another number of heads; rebuild the bundle")
         if len(mixture.centre) != net.features:
             raise ModelError(f"the mixture wants {len(mixture.centre)} features, the network gives {net.features}")
+        if normaliser.mean.shape not in ((3,), (view.size, view.size, 3)):
+            raise ModelError(f"the statistics are of {normaliser.mean.shape}, the views of {view.size} pixels a side")
         self.net, self.heads, self.mixture, self.normaliser = net, heads, mixture, normaliser
         self.view, self.card, self.control = view, card, control
         self._run = _compiled(net, heads, control, mixture, normaliser)

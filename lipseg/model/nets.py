@@ -16,7 +16,7 @@ from lipseg.params import Net
 
 Array = jax.Array
 
-# Spread of the normalised shape's coordinates is about 0.7; features of the tanh or ReLU layers are of order 1.
+# Least RMS radius of a mouth, unit coordinates: keeps the frame defined before the maps have learnt anything.
 _MIN_RADIUS = 0.02
 
 

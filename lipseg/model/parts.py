@@ -73,11 +73,18 @@ def fields_from(prefix: str, arrays: Arrays, kind: type[Any], origin: Path) -> A
     return {field.name: part[field.name] for field in fields(kind)}
 
 
-def heads_from(prefix: str, arrays: Arrays, net: BaseNet, origin: Path) -> Arrays:
+def heads_from(prefix: str, arrays: Arrays, net: BaseNet, origin: Path, stacked: bool = True) -> Arrays:
+    """Returns the arrays of K stacked heads, or of one, checked against the network's own head."""
     heads = part_of(prefix, arrays)
     for name, array in module_arrays(net.head).items():
-        if name not in heads or heads[name].shape[1:] != array.shape:
-            raise ModelError(f"{origin}: the array '{prefix}.{name}' is missing or of the wrong shape")
+        if name not in heads:
+            raise ModelError(f"{origin}: the array '{prefix}.{name}' is missing; write the file again")
+        got = heads[name]
+        if (got.shape[1:] if stacked else got.shape) != array.shape or got.dtype != array.dtype:
+            raise ModelError(
+                f"{origin}: the array '{prefix}.{name}' is {got.dtype}{list(got.shape)}, "
+                f"the network's head {array.dtype}{list(array.shape)}"
+            )
     return heads
 
 

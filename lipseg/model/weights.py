@@ -26,8 +26,8 @@ def save_arrays(path: Path, arrays: Mapping[str, Any], meta: Mapping[str, Any] |
 
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
-    plain = {key: np.ascontiguousarray(value) for key, value in sorted(arrays.items())}
-    save_file(plain, partial, metadata=None if meta is None else {"json": json.dumps(meta, sort_keys=True)})
+    plain = {key: np.asarray(value, order="C") for key, value in sorted(arrays.items())}
+    save_file(plain, partial, metadata=None if meta is None else {"json": json.dumps(meta)})
     os.replace(partial, path)
 
 

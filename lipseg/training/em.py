@@ -56,7 +56,7 @@ def fit_mixture(train: NDArray[np.float32], held_out: NDArray[np.float32], param
         seed: of EM's starting points.
 
     Raises:
-        DataError: if there are too few faces for the asked number of components.
+        DataError: if there are too few faces for the asked number of components, or all have the same features.
     """
     if len(train) < max(2 * params.max_components, 3):
         raise DataError(
@@ -97,6 +97,8 @@ def fit_mixture(train: NDArray[np.float32], held_out: NDArray[np.float32], param
 def _whitening(features: NDArray[np.float32], dimensions: int) -> _Whitening:
     centre = features.mean(0, dtype=np.float64)
     _, values, axes = np.linalg.svd(features - centre, full_matrices=False)
+    if not values[0] > 0:
+        raise DataError("all training faces have the same features; train the base again, with another learning rate")
     # Constant features and more dimensions than faces would divide by zero.
     keep = min(dimensions, int((values > 1e-6 * values[0]).sum()), len(features) - 1)
     scale = np.sqrt(len(features) - 1) / values[:keep]

@@ -32,7 +32,9 @@ def extract_features(
         return encoded.features, encoded.frame
 
     parts: list[dict[str, Any]] = []
-    bar = progress(total=len(crops) + views * len(crops.indices("train")), desc="features", unit="views")
+    jittered = validation_views(crops, view, "jittered", seed)
+    total = len(crops) + len(jittered) + views * len(crops.indices("train"))
+    bar = progress(total=total, desc="features", unit="views")
 
     def add(found: Views, split: str, boxes: str) -> None:
         features, frames = [], []
@@ -40,7 +42,7 @@ def extract_features(
             f, q = encode(jnp.asarray(found.images[rows]))
             features.append(np.asarray(f))
             frames.append(np.asarray(q))
-            bar.update(min(_BATCH, len(found)))
+            bar.update(len(np.unique(rows)))
         n = len(found)
         parts.append(
             {
@@ -56,7 +58,7 @@ def extract_features(
 
     for split in SPLITS:
         add(views_on_boxes(crops, crops.indices(split), None, view), split, "exact")
-    add(validation_views(crops, view, "jittered", seed), "validation", "jittered")
+    add(jittered, "validation", "jittered")
     for k in range(views):
         rng = np.random.default_rng((seed, 3, k))
         add(sample_views(crops, crops.indices("train"), view, augment, rng), "train", "jittered")

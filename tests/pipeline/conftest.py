@@ -155,6 +155,10 @@ def tool_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "DVC_NO_ANALYTICS": "1",
         "DVC_SITE_CACHE_DIR": str(home / "dvc"),
         "JAX_PLATFORMS": "cpu",
+        # Every stage is a process of its own that compiles the same programs: compile them once a test session.
+        "JAX_COMPILATION_CACHE_DIR": str(home / "jax"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "MPLCONFIGDIR": str(home / "matplotlib"),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
 

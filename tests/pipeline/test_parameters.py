@@ -1,0 +1,151 @@
+"""A changed parameter reruns the stages that use it and what follows from them, and nothing else."""
+
+import dataclasses
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lipseg.params import Params
+
+from .conftest import Project
+
+pytestmark = pytest.mark.pipeline
+
+# Written by hand from the design. Key -> new value, stages that use the key, stages that follow from those. The report
+# shows all parameters and the bundle's card holds them, so these two use every one.
+CASES: dict[str, tuple[Any, str, str]] = {
+    "seed": (1, "synthesize crop train_base extract cluster finetune evaluate", "statistics"),
+    "data.test_share": (0.2, "crop", "statistics train_base extract cluster finetune evaluate"),
+    "synthesize.image_size": (120, "synthesize", "crop statistics train_base extract cluster finetune evaluate"),
+    "crop.context": (3.0, "crop", "statistics train_base extract cluster finetune evaluate"),
+    "view.margin": (1.5, "statistics train_base", "extract cluster finetune evaluate"),
+    "augment.roll": (5.0, "train_base extract", "cluster finetune evaluate"),
+    "statistics.per": ("pixel", "statistics", "train_base extract cluster finetune evaluate"),
+    "net.fc5": (24, "train_base", "extract cluster finetune evaluate"),
+    "train_base.learning_rate": (0.001, "train_base", "extract cluster finetune evaluate"),
+    "train_base.loss": ("l2", "train_base finetune", "extract cluster evaluate"),
+    "extract.views": (2, "extract", "cluster finetune evaluate"),
+    "cluster.restarts": (2, "cluster", "finetune evaluate"),
+    "finetune.pull": (0.1, "finetune", "evaluate"),
+    "evaluate.shift": (0.05, "evaluate", ""),
+    "bundle.description": ("Another one.", "", ""),
+}
+ALWAYS = {"report", "bundle"}
+
+# Asks DVC about many parameter files in one process (a start of dvc takes a second). `dvc status` names the stages
+# that are directly out of date; `dvc repro --dry` stops at them, and goes on downstream only with force_downstream,
+# which means: take every descendant of a changed stage for changed.
+ASK = """
+import json, sys
+from pathlib import Path
+from dvc.repo import Repo
+answers = {}
+for name, text in json.load(sys.stdin).items():
+    Path("params.yaml").write_text(text)
+    with Repo() as repo:
+        direct = sorted(repo.status())
+        rerun = sorted(stage.addressing for stage in repo.reproduce(dry=True, force_downstream=True))
+    answers[name] = direct, rerun
+Path(sys.argv[1]).write_text(json.dumps(answers))
+"""
+
+
+@pytest.fixture(scope="module")
+def answers(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[str], list[str]]]:
+    """For every case: the stages that DVC calls out of date, and those that it would run."""
+    project = finished.copy(tmp_path_factory.mktemp("parameters") / "copy")
+    original = (project.root / "params.yaml").read_text(encoding="utf-8")
+    texts = {"nothing": original}
+    for key, (value, _, _) in CASES.items():
+        (project.root / "params.yaml").write_text(original, encoding="utf-8")
+        project.set_params({key: value})
+        texts[key] = (project.root / "params.yaml").read_text(encoding="utf-8")
+        assert texts[key] != original
+    answer = project.root.with_name("answers.json")
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, str(answer)],
+        input=json.dumps(texts),
+        cwd=project.root,
+        env=project.env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(answer.read_text(encoding="utf-8"))
+
+
+def test_there_is_a_case_for_every_section() -> None:
+    assert {key.split(".")[0] for key in CASES} == {field.name for field in dataclasses.fields(Params)}
+
+
+def test_no_change_reruns_nothing(answers: dict[str, tuple[list[str], list[str]]]) -> None:
+    assert answers["nothing"] == [[], []]
+
+
+@pytest.mark.parametrize("key", CASES)
+def test_a_parameter_reruns_its_stages_and_what_follows(
+    key: str, answers: dict[str, tuple[list[str], list[str]]]
+) -> None:
+    _, uses, follows = CASES[key]
+    direct, rerun = answers[key]
+    assert set(direct) == {*uses.split(), *ALWAYS}
+    assert set(rerun) == {*uses.split(), *follows.split(), *ALWAYS}
+
+
+def digest(path: Path) -> tuple[str, int]:
+    """Returns what tells whether a file was written again: its content's hash and its time."""
+    return hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns
+
+
+def test_cluster_and_finetune_really_leave_the_base_alone(copied: Project) -> None:
+    base, features, mixture = (
+        copied.root / name
+        for name in ("data/base/base.safetensors", "data/features.npz", "data/mixture/mixture.safetensors")
+    )
+    kept = digest(base), digest(features)
+
+    copied.set_params({"cluster.min_components": 2})  # another K for certain, so that all that follows changes
+    assert copied.repro() == ["cluster", "finetune", "evaluate", "report", "bundle"]
+    assert (digest(base), digest(features)) == kept
+
+    fitted = digest(mixture)
+    copied.set_params({"finetune.learning_rate": 0.01})
+    ran = copied.repro()
+    # DVC does not evaluate anew where all heads came out as before; the report and the card hold the parameter.
+    assert ran[0] == "finetune"
+    assert set(ran) - {"evaluate"} == {"finetune", "report", "bundle"}
+    assert (digest(base), digest(features), digest(mixture)) == (*kept, fitted)
+
+
+def test_a_size_is_not_overlooked(copied: Project) -> None:
+    """DVC's run cache leaves every key called ``size`` or ``nfiles`` out of what it compares (treeverse/dvc 10296).
+
+    It would bring back crops of another size. So dvc.yaml lists such keys by themselves beside their section.
+    """
+    copied.set_params({"crop.size": 48})
+    assert copied.repro("crop") == ["crop"]
+    copied.set_params({"view.size": 48})
+    assert copied.repro("statistics") == ["statistics"]
+
+    stages = yaml.safe_load((copied.root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    hidden = [
+        (section, f"{section}.{key}")
+        for section, values in copied.params().items()
+        for key in (values if isinstance(values, dict) else ())
+        if key in ("size", "nfiles")
+    ]
+    assert ("view", "view.size") in hidden
+    missing = [
+        (name, key)
+        for name, stage in stages.items()
+        for section, key in hidden
+        if section in stage["params"] and key not in stage["params"]
+    ]
+    assert missing == []

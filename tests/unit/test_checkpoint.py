@@ -1,0 +1,67 @@
+"""Checkpoints: keyed by everything that they were made from, and never resumed from a damaged file."""
+
+import numpy as np
+import pytest
+
+from lipseg.training import checkpoint
+from lipseg.training.checkpoint import Checkpoint, fingerprint
+
+
+def test_the_key_changes_with_every_part():
+    x = np.arange(6, dtype=np.float32)
+    parts = [
+        (0, {"a": 1}, x),
+        (1, {"a": 1}, x),
+        (0, {"a": 2}, x),
+        (0, {"b": 1}, x),
+        (0, {"a": 1}, x + 1),
+        (0, {"a": 1}, x.reshape(2, 3)),
+        (0, {"a": 1}, x.view(np.int32)),
+        (0, {"a": 1}),
+        (x, {"a": 1}, 0),
+        (0, {"a": 1, "list": ["full"]}, x),
+    ]
+    keys = [fingerprint(*part) for part in parts]
+    assert len(set(keys)) == len(keys)
+    assert keys == [fingerprint(*part) for part in parts]
+    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+    assert fingerprint(np.asfortranarray(x.reshape(2, 3))) == fingerprint(x.reshape(2, 3))
+
+
+def test_the_key_changes_with_the_code(tmp_path, monkeypatch):
+    package = tmp_path / "package"
+    (package / "training").mkdir(parents=True)
+    (package / "training" / "checkpoint.py").touch()
+    monkeypatch.setattr(checkpoint, "__file__", str(package / "training" / "checkpoint.py"))
+    before = fingerprint(1)
+    (package / "new.py").write_text("x = 1\n")
+    assert fingerprint(1) != before
+
+
+@pytest.fixture
+def kept(tmp_path):
+    return Checkpoint("work", "key", tmp_path / "root")
+
+
+def test_saved_loaded_replaced_and_cleared(kept, tmp_path):
+    assert kept.load() is None
+    kept.save({"a": np.arange(3)}, {"epoch": 1})
+    kept.save({"a": np.arange(4)}, {"epoch": 2, "history": [0.1, 1 / 3]})
+    arrays, meta = kept.load()
+    np.testing.assert_array_equal(arrays["a"], np.arange(4))
+    assert meta == {"epoch": 2, "history": [0.1, 1 / 3]}
+    other = Checkpoint("work", "other", tmp_path / "root")
+    assert other.load() is None
+    Checkpoint("else", "key", tmp_path / "root").save({"a": np.zeros(1)}, {})
+    other.clear()
+    assert kept.load() is None
+    assert Checkpoint("else", "key", tmp_path / "root").load() is not None
+    kept.clear()  # a second time, with nothing there
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_a_damaged_checkpoint_is_no_checkpoint(kept, share):
+    kept.save({"a": np.arange(300)}, {"epoch": 1})
+    whole = kept.path.read_bytes()
+    kept.path.write_bytes(whole[: int(share * len(whole))])
+    assert kept.load() is None

@@ -1,0 +1,111 @@
+"""The report of tiny artifacts: gathered from the files that the stages leave, rendered, and complete."""
+
+from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lipseg.data.tables import write_json, write_rows
+from lipseg.errors import LipsegError
+from lipseg.evaluation import runs
+from lipseg.evaluation.card import model_card
+from lipseg.evaluation.compose import compose_report
+from lipseg.evaluation.galleries import write_galleries
+from lipseg.evaluation.report import write_report
+from lipseg.model.parts import save_heads
+from lipseg.params import load_params
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def params():
+    found = load_params(ROOT / "params.yaml")
+    return replace(found, evaluate=replace(found.evaluate, resamples=100, examples=3))
+
+
+@pytest.fixture(scope="module")
+def at(tmp_path_factory, crops, features, mixture, cascade, params):
+    """The files of a finished run."""
+    root = tmp_path_factory.mktemp("run")
+    found = runs.run_test(crops, cascade, params.evaluate, 0)
+    (root / "results").mkdir()
+    runs.save_runs(root / "results" / "predictions.npz", found)
+    write_json(root / "results" / "summary.json", runs.summary(found, params.evaluate, 0))
+    write_galleries(root / "galleries", crops, features, mixture)
+    names = ("loss", "landmark", "mask", "map", "train_nme", "validation_nme", "best", "seconds")
+    write_rows(root / "history.csv", [{"epoch": i, **dict.fromkeys(names, 1 / (i + 1))} for i in range(3)])
+    criteria = {"bic": 3.0, "aic": 2.0, "icl": 4.0, "validation": -1.0}
+    write_rows(
+        root / "selection.csv",
+        [{"components": k, "covariance": "diag", **criteria, "chosen": k == 2} for k in (1, 2, 3)],
+    )
+    write_rows(
+        root / "curves.csv",
+        [
+            {"head": head, "epoch": epoch, "train_nme": 0.1, "validation_nme": 0.1 - 0.01 * epoch}
+            for head in ("0", "control")  # the second component had no faces to learn from
+            for epoch in range(3)
+        ],
+    )
+    facts = {"won": True, "faces": 5, "validation_faces": 2, "base_nme": 0.1, "tuned_nme": 0.08}
+    never = {"won": False, "faces": 0, "validation_faces": 0, "base_nme": None, "tuned_nme": None}
+    save_heads(root / "heads", cascade.heads, cascade.control, {"components": [facts, never], "control": facts})
+    folder = Path(crops.images.filename).parent
+    paths = {name: root / name for name in ("results", "galleries", "heads")}
+    tables = {name: root / f"{name}.csv" for name in ("history", "selection", "curves")}
+    return Namespace(crops=folder, **paths, **tables)
+
+
+@pytest.fixture(scope="module")
+def report(params, at):
+    return compose_report(params, at)
+
+
+def test_the_report_holds_what_the_run_left(report, crops, params):
+    assert report.splits == {split: len(crops.indices(split)) for split in ("train", "validation", "test")}
+    assert report.params["cluster"]["pca"] == params.cluster.pca
+    assert list(report.metrics) == list(runs.BOXES)
+    assert [component.kept for component in report.components] == [True, False]
+    assert all(component.mean_face is not None for component in report.components)
+    assert len(report.examples) == 3
+    assert len(report.best) == len(report.worst) == 8  # no more than there are test faces
+    notes = " ".join(report.notes)
+    assert "drawn by formula" in notes
+    assert "1 of 2 heads did not win" in notes
+
+
+def test_best_and_worst_are_sorted_by_the_cascade_s_error_on_jittered_boxes(report, at, crops):
+    nme = 100 * runs.load_runs(at.results / "predictions.npz", crops)["jittered"].tables["cascade"]["nme"]
+    best, worst = ([float(p.caption.split(": ")[1].split()[0]) for p in part] for part in (report.best, report.worst))
+    np.testing.assert_allclose(best, np.sort(nme), atol=6e-3)
+    np.testing.assert_allclose(worst, np.sort(nme)[::-1], atol=6e-3)
+
+
+def test_the_page_renders(report, params, tmp_path):
+    write_report(tmp_path / "index.html", report)
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert page.rstrip().endswith("</html>")
+    for text in (params.bundle.name, "Cumulative error distribution", "Choice of the number of components"):
+        assert text in page
+
+
+@pytest.mark.parametrize("name", ["crops", "history", "selection", "galleries", "heads", "curves", "results"])
+def test_a_missing_file_is_named(params, at, tmp_path, name):
+    with pytest.raises(LipsegError, match="nowhere"):
+        compose_report(params, Namespace(**{**vars(at), name: tmp_path / "nowhere"}))
+
+
+def test_the_card_says_where_the_model_comes_from(params, crops, cascade, tmp_path):
+    write_json(tmp_path / "metrics.json", {"jittered": {}})
+    card = model_card(params, crops, cascade, tmp_path / "metrics.json")
+    assert card["data"]["sha256"] == crops.sha256
+    assert card["data"]["train"] == len(crops.indices("train"))
+    assert card["components"] == 2
+    assert card["figures"] == {"jittered": {}}
+    assert card["libraries"]["numpy"] == np.__version__
+    assert card["params"]["net"] == card["net"]
+    with pytest.raises(LipsegError, match="none"):
+        model_card(params, crops, cascade, tmp_path / "none.json")

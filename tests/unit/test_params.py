@@ -1,0 +1,196 @@
+"""The parameters: the files of the repository load, and every mistake is answered by the name of its key."""
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lipseg.errors import ParamsError
+from lipseg.params import as_dict, load_params, parse_params
+
+ROOT = Path(__file__).parents[2]
+FILES = [ROOT / "params.yaml", *sorted((ROOT / "presets").glob("*.yaml"))]
+GOOD = yaml.safe_load(FILES[0].read_text(encoding="utf-8"))
+LEAVES = ["seed", *(f"{section}.{key}" for section, part in GOOD.items() if section != "seed" for key in part)]
+
+
+def changed(**values):
+    """The good parameters with ``section__key=value`` changed."""
+    raw = copy.deepcopy(GOOD)
+    for name, value in values.items():
+        *sections, key = name.split("__")
+        part = raw
+        for section in sections:
+            part = part[section]
+        part[key] = value
+    return raw
+
+
+def put(path, value):
+    return changed(**{path.replace(".", "__"): value})
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_files_of_the_repository_load(path):
+    params = load_params(path)
+    assert as_dict(params).keys() == GOOD.keys()
+
+
+def test_values_are_those_of_the_file():
+    params = parse_params(changed(cluster__covariances=["full", "tied"], augment__roll=7, train_base__epochs=3))
+    assert params.cluster.covariances == ("full", "tied")
+    assert params.augment.roll == 7.0
+    assert isinstance(params.augment.roll, float)  # an int is accepted for a float
+    assert params.train_base.epochs == 3
+
+
+def test_parameters_as_plain_values_read_back_the_same():
+    params = parse_params(GOOD)
+    assert parse_params(json.loads(json.dumps(as_dict(params)))) == params
+    assert as_dict(params.cluster)["covariances"] == list(params.cluster.covariances)
+
+
+@pytest.mark.parametrize("leaf", LEAVES)
+def test_a_missing_key_is_named(leaf):
+    raw = copy.deepcopy(GOOD)
+    *section, key = leaf.split(".")
+    del (raw[section[0]] if section else raw)[key]
+    with pytest.raises(ParamsError, match=f"^{leaf}: missing"):
+        parse_params(raw)
+
+
+@pytest.mark.parametrize("leaf", LEAVES)
+@pytest.mark.parametrize("wrong", [None, {"a": 1}, True], ids=["nothing", "mapping", "bool"])
+def test_a_badly_typed_value_is_named(leaf, wrong):
+    with pytest.raises(ParamsError, match=f"^{leaf}: must be"):
+        parse_params(put(leaf, wrong))
+
+
+@pytest.mark.parametrize("section", [name for name in GOOD if name != "seed"])
+def test_an_unknown_key_is_named_beside_the_known_ones(section):
+    with pytest.raises(
+        ParamsError, match=rf"^{section}\.speling: unknown key; known here: .*{next(iter(GOOD[section]))}"
+    ):
+        parse_params(put(f"{section}.speling", 1))
+    with pytest.raises(ParamsError, match=f"^{section}: missing"):
+        parse_params({key: part for key, part in GOOD.items() if key != section})
+    with pytest.raises(ParamsError, match=f"^{section}: must hold keys"):
+        parse_params(put(section, [1]))
+
+
+def test_an_unknown_section_is_named():
+    with pytest.raises(ParamsError, match=r"^tyop: unknown"):
+        parse_params(put("tyop", {}))
+
+
+@pytest.mark.parametrize("raw", [None, [], "text", 3])
+def test_a_file_without_keys_is_refused(raw):
+    with pytest.raises(ParamsError, match="keys and values"):
+        parse_params(raw)
+
+
+def test_a_number_that_yaml_takes_for_text_is_explained():
+    assert yaml.safe_load("1e-3") == "1e-3"
+    with pytest.raises(ParamsError, match=r"^train_base.learning_rate: .*write 1\.0e-3, not 1e-3"):
+        parse_params(put("train_base.learning_rate", "1e-3"))
+    with pytest.raises(ParamsError, match=r"^train_base.epochs: must be int, not 2\.5"):
+        parse_params(put("train_base.epochs", 2.5))
+
+
+@pytest.mark.parametrize(
+    ("leaf", "wrong"),
+    [
+        ("seed", -1),
+        ("data.source", ""),
+        ("data.root", ""),
+        ("data.validation_share", 0.0),
+        ("data.validation_share", 1.0),
+        ("data.test_share", -0.1),
+        ("synthesize.train", 9),
+        ("synthesize.test", 1),
+        ("synthesize.image_size", 32),
+        ("crop.size", 8),
+        ("crop.context", 0.5),
+        ("crop.min_mouth_px", 0.0),
+        ("crop.max_skipped_share", 1.0),
+        ("crop.workers", -1),
+        ("view.size", 63),
+        ("view.size", 40),  # of the hourglass a multiple of 16
+        ("view.shape", "round"),
+        ("view.margin", -0.1),
+        ("augment.shift", 1.1),
+        ("augment.roll", 181.0),
+        ("augment.mirror", -0.1),
+        ("statistics.per", "face"),
+        ("net.kind", "resnet"),
+        ("net.width", 2),
+        ("net.fc5", 0),
+        ("train_base.epochs", 0),
+        ("train_base.patience", -1),
+        ("train_base.learning_rate", 0.0),
+        ("train_base.learning_rate", float("nan")),
+        ("train_base.learning_rate", float("inf")),
+        ("train_base.schedule", "linear"),
+        ("train_base.weight_decay", -1.0),
+        ("train_base.average", 1.0),
+        ("train_base.loss", "l1"),
+        ("train_base.validate_on", "true"),
+        ("extract.views", -1),
+        ("cluster.min_components", 0),
+        ("cluster.max_components", 0),
+        ("cluster.covariances", []),
+        ("cluster.covariances", ["full", "round"]),
+        ("cluster.covariances", ["full", 3]),
+        ("cluster.covariances", "full"),
+        ("cluster.pca", 0),
+        ("cluster.restarts", 0),
+        ("cluster.criterion", "elbow"),
+        ("cluster.min_share", 1.0),
+        ("cluster.regularisation", 0.0),
+        ("finetune.patience", 0),
+        ("finetune.learning_rate", -1.0),
+        ("finetune.pull", -0.1),
+        ("finetune.assignment", "firm"),
+        ("evaluate.shift", 1.0),
+        ("evaluate.scale", -0.1),
+        ("evaluate.resamples", 99),
+        ("evaluate.examples", 0),
+        ("bundle.name", ""),
+    ],
+)
+def test_a_value_out_of_range_is_named(leaf, wrong):
+    with pytest.raises(ParamsError, match=f"^{leaf}: must be"):
+        parse_params(put(leaf, wrong))
+
+
+def test_the_vanilla_network_asks_for_its_view():
+    with pytest.raises(ParamsError, match=r"^view\.size: must be 40 for net\.kind tcnn, not 64"):
+        parse_params(changed(net__kind="tcnn", view__size=64))
+    assert parse_params(changed(net__kind="tcnn", view__size=40)).view.size == 40
+
+
+def test_whether_boxes_jitter():
+    still = {f"augment__{key}": 0.0 for key in ("shift", "scale", "roll")}
+    assert not parse_params(changed(**still)).augment.jitters
+    for key in still:
+        assert parse_params(changed(**{**still, key: 0.1})).augment.jitters
+
+
+@pytest.mark.parametrize(("text", "said"), [("a: [", "not valid YAML"), ("seed: 0", "data: missing")])
+def test_the_file_is_named_on_one_line(tmp_path, text, said):
+    path = tmp_path / "params.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ParamsError, match=said) as caught:
+        load_params(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_or_binary_file_is_named(tmp_path):
+    with pytest.raises(ParamsError, match="no such file"):
+        load_params(tmp_path / "none.yaml")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ParamsError, match="not valid YAML"):
+        load_params(tmp_path / "binary.yaml")
