@@ -26,6 +26,7 @@ from lipseg.data.crop_set import SPLITS, CropSet, load_crops
 from lipseg.data.frames import Array, view_to_image, warp
 from lipseg.data.images import read_image
 from lipseg.data.sheets import draw_contours, tile
+from lipseg.data.tables import write_arrays
 from lipseg.data.workers import end_with_parent
 from lipseg.errors import DataError
 from lipseg.params import Crop, Data
@@ -133,6 +134,7 @@ def make_crops(out: Path, data: Data, crop: Crop, seed: int) -> CropSet:
         raise
     shutil.rmtree(out, ignore_errors=True)
     os.replace(partial, out)
+    out.with_name("skipped.csv").unlink(missing_ok=True)  # of an earlier run that failed
     return load_crops(out)
 
 
@@ -166,7 +168,7 @@ def _write_crops(partial: Path, kept_csv: Path, data: Data, crop: Crop, seed: in
             raise DataError(f"data.root: {data.root} leaves no {split} face; add faces or change data.*_share")
     digest.update(arrays["points_px"].tobytes())
     _raw_to_npy(partial / "images.raw", partial / "images.npy", (len(kept), crop.size, crop.size, 3))
-    np.savez(partial / "faces.npz", **arrays)
+    write_arrays(partial / "faces.npz", **arrays)
     summary = {
         "source": data.source,
         "faces": len(kept),

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lipseg.data.tables import read_arrays
+from lipseg.data.tables import read_arrays, write_arrays
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class FeatureSet:
 
 def save_features(path: Path, found: FeatureSet) -> None:
     """Writes an npz file."""
-    np.savez(path, **{field.name: getattr(found, field.name) for field in fields(found)})
+    write_arrays(path, **{field.name: getattr(found, field.name) for field in fields(found)})
 
 
 def load_features(path: Path) -> FeatureSet:

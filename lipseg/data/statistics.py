@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lipseg.data.tables import read_arrays
+from lipseg.data.tables import read_arrays, write_arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def fit_normaliser(views: NDArray[np.uint8], per: str) -> tuple[Normaliser, Norm
 
 def save_normaliser(path: Path, normaliser: Normaliser) -> None:
     """Writes an npz file with ``mean`` and ``deviation``."""
-    np.savez(path, mean=normaliser.mean, deviation=normaliser.deviation)
+    write_arrays(path, mean=normaliser.mean, deviation=normaliser.deviation)
 
 
 def load_normaliser(path: Path) -> Normaliser:

@@ -76,6 +76,14 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path}: cannot be read ({error}); run the stage that writes it again") from error
 
 
+def write_arrays(path: Path, **arrays: Any) -> None:
+    """Writes named arrays as an npz file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.stem}.partial.npz")
+    np.savez(partial, **arrays)
+    os.replace(partial, path)
+
+
 def read_arrays(path: Path, names: Iterable[str], stage: str) -> dict[str, NDArray[Any]]:
     """Returns the named arrays of an npz file.
 

@@ -4,8 +4,6 @@ The yardsticks are the control (one head fine-tuned on every face with the casca
 mean training landmarks laid into every view, no network at all: what the boxes alone give away).
 """
 
-import csv
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from numpy.typing import NDArray
 from lipseg.data.augment import views_on_boxes
 from lipseg.data.crop_set import CropSet
 from lipseg.data.frames import Affine, Array, from_unit
-from lipseg.data.tables import read_arrays
+from lipseg.data.tables import read_arrays, write_arrays, write_rows
 from lipseg.errors import DataError
 from lipseg.evaluation import metrics
 from lipseg.model.cascade import Cascade
@@ -157,30 +155,29 @@ def mixture_facts(crops: CropSet, runs: dict[str, Run], cascade: Cascade) -> dic
 
 def write_per_face(path: Path, crops: CropSet, runs: dict[str, Run]) -> None:
     """Writes one row a test face, boxes and system, whole or not at all: the figures, the component, the score."""
-    faces = crops.indices("test")
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        columns = [name for name in runs[BOXES[0]].tables[SYSTEMS[0]] if not name.endswith(("_truth", "_predicted"))]
-        table.writerow(["name", "state", "boxes", "system", "component", "score", *columns])
-        for boxes, run in runs.items():
-            for system in SYSTEMS:
-                for i, face in enumerate(faces):
-                    figures = [f"{float(run.tables[system][column][i]):.6g}" for column in columns]
-                    known = [crops.names[face], crops.state[face], boxes, system]
-                    table.writerow([*known, run.component[i], f"{run.score[i]:.4f}", *figures])
-    os.replace(partial, path)
+    rows = []
+    for boxes, run in runs.items():
+        for system in SYSTEMS:
+            columns = {
+                name: column
+                for name, column in run.tables[system].items()
+                if not name.endswith(("_truth", "_predicted"))
+            }
+            for i, face in enumerate(crops.indices("test")):
+                known = {"name": crops.names[face], "state": crops.state[face], "boxes": boxes, "system": system}
+                chosen = {"component": int(run.component[i]), "score": float(run.score[i])}
+                rows.append({**known, **chosen, **{name: float(column[i]) for name, column in columns.items()}})
+    write_rows(path, rows)
 
 
 def write_ced(path: Path, runs: dict[str, Run]) -> None:
     """Writes the cumulative error distributions as CSV for ``dvc plots``: threshold, boxes and system, share."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(["nme", "system", "share"])
-        for boxes, run in runs.items():
-            for system in ("base", "cascade"):
-                for threshold, share in zip(*metrics.ced(run.tables[system]["nme"]), strict=True):
-                    table.writerow([f"{threshold:.3f}", f"{system}, {boxes} boxes", f"{share:.5f}"])
+    rows = []
+    for boxes, run in runs.items():
+        for system in ("base", "cascade"):
+            for threshold, share in zip(*metrics.ced(run.tables[system]["nme"]), strict=True):
+                rows.append({"nme": f"{threshold:.3f}", "system": f"{system}, {boxes} boxes", "share": float(share)})
+    write_rows(path, rows)
 
 
 def save_runs(path: Path, runs: dict[str, Run]) -> None:
@@ -191,7 +188,7 @@ def save_runs(path: Path, runs: dict[str, Run]) -> None:
             arrays[f"{boxes}.points_px.{system}"] = points
         arrays[f"{boxes}.component"], arrays[f"{boxes}.score"] = run.component, run.score
         arrays[f"{boxes}.boxes_px"] = run.boxes_px
-    np.savez(path, **arrays)
+    write_arrays(path, **arrays)
 
 
 def load_runs(path: Path, crops: CropSet) -> dict[str, Run]:

@@ -190,6 +190,6 @@ def test_the_frame_of_points_that_coincide_is_upright_and_finite():
 
 
 def test_a_residual_head_starts_as_the_first_guess():
-    head = nets.Head(208, 8, residual=True, rngs=nnx.Rngs(params=3))
+    head = nets.build_net(Net(kind="hourglass", width=4, fc5=8), 3).head
     features = jnp.asarray(np.random.default_rng(0).normal(size=(2, 208)), jnp.float32)
     np.testing.assert_array_equal(head(features), features[:, :112])
