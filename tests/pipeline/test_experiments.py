@@ -13,24 +13,24 @@ pytestmark = pytest.mark.pipeline
 
 
 def test_an_experiment_changes_one_parameter(copied: Project) -> None:
-    done = copied.dvc("exp", "run", "--name", "two-heads", "--set-param", "cluster.min_components=2")
-    assert "two-heads" in done.stdout
+    done = copied.dvc("exp", "run", "--name", "narrow", "--set-param", "cluster.pca=2")
+    assert "narrow" in done.stdout
     for stage in ("synthesize", "crop", "statistics", "train_base", "extract"):
         assert f"Running stage '{stage}'" not in done.stdout
     for stage in ("cluster", "finetune", "evaluate", "report", "bundle"):
         assert f"Running stage '{stage}'" in done.stdout
 
     changed = json.loads(copied.dvc("params", "diff", "--json").stdout)
-    assert changed == {"params.yaml": {"cluster.min_components": {"old": 1, "new": 2, "diff": 1}}}
+    assert changed == {"params.yaml": {"cluster.pca": {"old": 3, "new": 2, "diff": -1}}}
     # dvc rewrites the file; the package still reads it and dvc still calls it all done.
     assert copied.params()["cluster"]["covariances"] == ["full", "diag"]
     assert copied.repro() == []
 
     differing = json.loads(copied.dvc("metrics", "diff", "--all", "--json").stdout)["reports/metrics.json"]
-    assert differing["mixture.components"]["new"] == 2
+    assert "mixture.components" in differing
     assert differing["jittered.base.nme"]["old"] == differing["jittered.base.nme"]["new"]
     listed = copied.dvc("exp", "show", "--csv", "--no-pager").stdout
-    assert "two-heads" in listed
+    assert "narrow" in listed
 
 
 def test_a_misspelt_parameter_is_refused(copied: Project) -> None:

@@ -111,7 +111,7 @@ def test_cluster_and_finetune_really_leave_the_base_alone(copied: Project) -> No
     )
     kept = digest(base), digest(features)
 
-    copied.set_params({"cluster.min_components": 2})  # another K for certain, so that all that follows changes
+    copied.set_params({"cluster.pca": 2})  # another mixture for certain, so that all that follows changes
     assert copied.repro() == ["cluster", "finetune", "evaluate", "report", "bundle"]
     assert (digest(base), digest(features)) == kept
 

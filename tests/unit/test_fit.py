@@ -62,6 +62,7 @@ def test_it_learns_the_few_faces(train):
     assert [row["best"] for row in fitted.history] == list(np.minimum.accumulate(errors(fitted)))
 
 
+@pytest.mark.pipeline  # trains twice
 def test_interrupted_and_resumed_is_the_same_as_uninterrupted(train, no_augment, monkeypatch):
     augment = replace(no_augment, shift=0.1, mirror=0.5, colour=0.5)
     whole = train("whole", augment=augment)
