@@ -4,7 +4,6 @@ SHELL := /bin/bash
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
-# A number that the user sets wins; the CPU back end of JAX is enough for everything here.
 FAST := -m "not pipeline"
 
 .PHONY: help setup repro test check fast pipeline deps lock clean

@@ -108,7 +108,7 @@ class Augment:
     scale: float  # of the box's size, up to a factor of exp(scale) either way
     roll: float  # degrees, up to
     mirror: float  # share of mirrored views
-    colour: float  # strength of brightness, contrast, gamma, saturation and hue changes; 1 = strong
+    colour: float  # strength of gamma, exposure, white balance, saturation, contrast and side light; 1 = strong
     blur: float  # share of blurred or noisy views
     occlude: float  # share of views with a patch over part of the picture
 
@@ -118,11 +118,6 @@ class Augment:
         _require(0.0 <= self.roll <= 180.0, "augment.roll", "0 to 180 degrees", self.roll)
         for key in ("mirror", "blur", "occlude"):
             _require(0.0 <= getattr(self, key) <= 1.0, f"augment.{key}", "a share from 0 to 1", getattr(self, key))
-
-    @property
-    def jitters(self) -> bool:
-        """Whether boxes move at all."""
-        return self.shift > 0 or self.scale > 0 or self.roll > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +158,7 @@ class TrainBase:
     average: float  # decay of the exponential moving average of the weights; 0 = none
     loss: str  # on landmarks: "wing", "smooth_l1" or "l2"
     mask_weight: float  # of the auxiliary region masks (hourglass)
-    map_weight: float  # of the landmark maps' cross-entropy (hourglass)
+    map_weight: float  # of the landmark maps' spread about the truth (hourglass)
     validate_on: str  # "jittered" or "exact" boxes
 
     def __post_init__(self) -> None:
@@ -291,6 +286,15 @@ class Params:
             _require(self.view.size == 40, "view.size", "40 for net.kind tcnn", self.view.size)
         else:
             _require(self.view.size % 16 == 0, "view.size", "a multiple of 16 for net.kind hourglass", self.view.size)
+        if self.view.shape == "square":
+            # A view that leaves its crop shows repeated edge pixels instead of the picture.
+            roll, jitter = math.radians(min(self.augment.roll, 45.0)), self.augment
+            needed = max(
+                self.view.margin * math.exp(jitter.scale) * (math.cos(roll) + math.sin(roll)) + 2 * jitter.shift,
+                self.view.margin * math.exp(self.evaluate.scale) + 2 * self.evaluate.shift,
+            )
+            rule = f"at least {needed:.2f}, so that a crop holds every jittered view of it"
+            _require(self.crop.context >= needed, "crop.context", rule, self.crop.context)
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 Points = NDArray[np.floating[Any]]
 
 N_POINTS = 56
-N_CONTOUR = 28
 OUTER = slice(0, 28)
 INNER = slice(28, 56)
 

@@ -2,6 +2,7 @@
 
 import stages
 from lipseg.data.tables import read_json
+from lipseg.evaluation.runs import SYSTEMS
 
 _COLUMNS = ("nme", "contour", "mouth_f1", "lips_f1", "inner_f1")
 
@@ -11,13 +12,21 @@ def main() -> None:
     figures = read_json(at.metrics)
     print(f"{'test faces':<26}" + "".join(f"{name:>10}" for name in _COLUMNS))
     for boxes in ("jittered", "exact"):
-        for system, found in figures[boxes].items():
-            values = [found[name] for name in _COLUMNS]
-            shown = [f"{v:>10.2%}" if i < 2 else f"{v:>10.4f}" for i, v in enumerate(values) if v is not None]
+        for system in SYSTEMS:
+            values = [figures[boxes][system][name] for name in _COLUMNS]
+            shown = [
+                f"{'-':>10}" if v is None else f"{v:>10.2%}" if i < 2 else f"{v:>10.4f}" for i, v in enumerate(values)
+            ]
             print(f"{boxes + ' boxes, ' + system:<26}" + "".join(shown))
     mixture = figures["mixture"]
     print("mixture: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in mixture.items()))
     print(f"model:   {at.model}\nreport:  {at.report.resolve()}")
+
+
+def _shown(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if name.endswith("f1") else f"{value:.2%}"
 
 
 if __name__ == "__main__":

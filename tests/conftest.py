@@ -173,6 +173,7 @@ def cascade(base, mixture, normaliser, view, net_params):
         "net": as_dict(net_params),
         "view": {"size": view.size, "shape": view.shape, "margin": view.margin},
         "heads": {"components": [{"won": True}, {"won": False}], "control": {"won": True}},
+        "mixture": {"dropped": 0, "explained": 0.9},
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_BUCKETS", (4, 16))  # every batch size is compiled for itself

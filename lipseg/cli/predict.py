@@ -93,8 +93,10 @@ def predict(
     print_rows = as_json or output is None
     failed = 0
     # Rows that run over a terminal and a bar on the same one would overwrite each other.
-    shown = images if print_rows and sys.stdout.isatty() else progress(images, total=len(images), unit="image")
-    for result, its_targets in zip(_results(segmenter, shown, boxes, batch_size), targets, strict=True):
+    results = _results(segmenter, images, boxes, batch_size)
+    if not (print_rows and sys.stdout.isatty()):
+        results = progress(results, total=len(images), unit="image")
+    for result, its_targets in zip(results, targets, strict=True):
         if output is not None and not result.error:
             result = _written(result, writers, its_targets)
         if result.error:

@@ -27,7 +27,7 @@ class CropSet:
         crop_to_image: (N, 2, 3) float64 affine matrices.
         inter_ocular_px: (N,) float64.
         skipped: for each reason, how many faces were left out.
-        sha256: digest of all crops and landmarks: what the data were.
+        sha256: digest of all crops and of all that is known of their faces: what the data were.
     """
 
     images: NDArray[np.uint8]

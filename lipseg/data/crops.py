@@ -166,7 +166,8 @@ def _write_crops(partial: Path, kept_csv: Path, data: Data, crop: Crop, seed: in
     for split in SPLITS:
         if split not in arrays["split"]:
             raise DataError(f"data.root: {data.root} leaves no {split} face; add faces or change data.*_share")
-    digest.update(arrays["points_px"].tobytes())
+    for name in sorted(arrays):  # whatever a face is known by counts: points, split, eyes, state, frame
+        digest.update(arrays[name].tobytes())
     _raw_to_npy(partial / "images.raw", partial / "images.npy", (len(kept), crop.size, crop.size, 3))
     write_arrays(partial / "faces.npz", **arrays)
     summary = {

@@ -32,6 +32,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         raise DataError(f"{path}: no such file") from error
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if "can not handle the given uri" in reason:  # what imageio says of a file that Pillow does not know
+            reason = "damaged, or in no picture format that is known"
         raise DataError(f"{path}: not a picture that can be read ({reason})") from error
     return to_rgb8(image, cmyk=mode == "CMYK")
 

@@ -31,6 +31,7 @@ def model_card(params: Params, crops: CropSet, cascade: Cascade, metrics: Path) 
         "net": as_dict(params.net),
         "view": as_dict(params.view),
         "components": cascade.mixture.components,
+        "mixture": cascade.card["mixture"],
         "data": {
             "source": params.data.source,
             **{split: len(crops.indices(split)) for split in SPLITS},

@@ -127,10 +127,18 @@ def headline(found: dict[str, Any]) -> dict[str, Any]:
             figures = found[boxes]["systems"][system]
             short[boxes][system] = {
                 "nme": figures["nme"]["mean"],
+                "nme_width": figures["nme_width"]["mean"],
+                "failure_rate": figures["failure_rate"],
                 "contour": figures["contour"]["mean"],
                 **{f"{region}_f1": figures[region]["f1_mean"] for region in metrics.REGIONS},
                 **{f"{region}_f1_pooled": figures[region]["f1_pooled"] for region in ("mouth", "lips", "inner")},
+                **{f"{region}_iou": figures[region]["iou_mean"] for region in ("mouth", "lips", "inner")},
             }
+        intervals = found[boxes]["intervals"]["cascade_minus_base"]
+        short[boxes]["cascade_minus_base"] = {
+            "nme": intervals["nme"]["mean"],
+            "lips_f1": intervals["lips"]["f1_mean"],
+        }
     return short
 
 
@@ -150,7 +158,8 @@ def mixture_facts(crops: CropSet, runs: dict[str, Run], cascade: Cascade) -> dic
         if known.any()
     }
     won = sum(head["won"] for head in cascade.card["heads"]["components"])
-    return {"components": cascade.mixture.components, "heads_that_won": won, **agreement}
+    dropped = cascade.card["mixture"]["dropped"]
+    return {"components": cascade.mixture.components, "tiny_dropped": dropped, "heads_that_won": won, **agreement}
 
 
 def write_per_face(path: Path, crops: CropSet, runs: dict[str, Run]) -> None:

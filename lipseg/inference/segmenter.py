@@ -188,7 +188,10 @@ def _as_mouth_boxes(boxes: ArrayLike | Sequence[MouthBox]) -> list[MouthBox]:
     if isinstance(boxes, MouthBox):
         return [boxes]
     if isinstance(boxes, Sequence) and any(isinstance(box, MouthBox) for box in boxes):
-        return [box for box in boxes if isinstance(box, MouthBox)]
+        mixed: list[MouthBox] = []
+        for box in boxes:
+            mixed += [box] if isinstance(box, MouthBox) else as_boxes(np.asarray([box]))
+        return mixed
     return as_boxes(boxes)  # type: ignore[arg-type]
 
 

@@ -30,7 +30,7 @@ def assemble(statistics: Path, base: Path, mixture: Path, heads: Path) -> Cascad
     """
     net, view = load_base(base)
     arrays, facts = load_arrays(heads)
-    card = {"heads": facts, "mixture": load_arrays(mixture)[1], "net": load_arrays(base)[1]["net"]}
+    card = {"heads": facts, "mixture": load_arrays(mixture)[1]}
     return Cascade(
         net,
         heads_from("heads", arrays, net, heads),

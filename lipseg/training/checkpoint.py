@@ -7,6 +7,7 @@ code, and is removed when the work is done.
 import hashlib
 import json
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ DEFAULT_ROOT = Path(".checkpoints")
 
 
 def fingerprint(*parts: Any) -> str:
-    """Returns a digest of arrays, and of JSON-able values, and of the package's own code."""
-    digest = hashlib.sha256()
+    """Returns a digest of arrays, of JSON-able values, of the package's own code and of JAX's and Optax's versions."""
+    digest = hashlib.sha256(f"{version('jax')} {version('optax')}".encode())
     for part in parts:
         if isinstance(part, np.ndarray):
             digest.update(repr((part.shape, part.dtype.str)).encode())

@@ -14,8 +14,6 @@ from lipseg.model.mixture import SCORE_POINTS, Mixture
 from lipseg.params import Cluster
 from lipseg.progress import progress
 
-CRITERIA = ("bic", "aic", "icl", "validation")
-
 
 @dataclass(frozen=True)
 class Selection:
@@ -86,8 +84,8 @@ def fit_mixture(train: NDArray[np.float32], held_out: NDArray[np.float32], param
                 "converged": converged,
             }
         )
-    sign = -1.0 if params.criterion == "validation" else 1.0
-    chosen = int(np.argmin([sign * float(str(row[params.criterion])) for row in rows]))
+    scores = np.array([row[params.criterion] for row in rows], float)
+    chosen = int(np.argmax(scores) if params.criterion == "validation" else np.argmin(scores))
     for i, row in enumerate(rows):
         row["chosen"] = i == chosen
     mixture, dropped = _as_arrays(fitted[chosen], whiten, z, z_out, params.min_share)
@@ -118,7 +116,13 @@ def _em(
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # recorded in the table instead
-        model.fit(z)
+        try:
+            model.fit(z)
+        except ValueError as error:  # a covariance that collapsed on too few faces
+            raise DataError(
+                f"cluster.regularisation: {components} {covariance} components cannot be fitted with "
+                f"{params.regularisation:g}; raise it, or lower cluster.max_components ({error})"
+            ) from error
     return model, bool(model.converged_)
 
 

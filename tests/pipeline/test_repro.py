@@ -134,3 +134,11 @@ def test_a_shallow_clone_without_a_cache_comes_to_the_same_figures(finished: Pro
     # JAX on a CPU may add in another order when it has another number of free cores; hence no equality.
     assert figures(clone) == pytest.approx(before, abs=1e-4)
     shutil.rmtree(clone.root)
+
+
+def test_the_model_is_a_dvc_artifact(finished: Project) -> None:
+    code = "from dvc.repo import Repo; print(Repo().artifacts.read()['dvc.yaml']['lipseg'].path)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=finished.root, env=finished.env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "models/lipseg"

@@ -8,7 +8,9 @@ from sklearn.metrics import adjusted_rand_score
 
 from lipseg.errors import DataError
 from lipseg.params import Cluster
-from lipseg.training.em import CRITERIA, fit_mixture
+from lipseg.training.em import fit_mixture
+
+CRITERIA = ("bic", "aic", "icl", "validation")
 
 PARAMS = Cluster(
     min_components=1,

@@ -171,11 +171,12 @@ def test_the_vanilla_network_asks_for_its_view():
     assert parse_params(changed(net__kind="tcnn", view__size=40)).view.size == 40
 
 
-def test_whether_boxes_jitter():
-    still = {f"augment__{key}": 0.0 for key in ("shift", "scale", "roll")}
-    assert not parse_params(changed(**still)).augment.jitters
-    for key in still:
-        assert parse_params(changed(**{**still, key: 0.1})).augment.jitters
+def test_a_crop_holds_every_jittered_view_of_it():
+    with pytest.raises(ParamsError, match=r"^crop\.context: must be at least 2\.5\d, so that"):
+        parse_params(changed(crop__context=2.5))
+    assert parse_params(changed(crop__context=2.6)).crop.context == 2.6
+    with pytest.raises(ParamsError, match=r"^crop\.context"):
+        parse_params(changed(view__margin=2.0))
 
 
 @pytest.mark.parametrize(("text", "said"), [("a: [", "not valid YAML"), ("seed: 0", "data: missing")])

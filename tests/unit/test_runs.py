@@ -92,7 +92,7 @@ def test_the_mixture_is_scored_against_known_states(found, crops, cascade):
     }
     assert runs.mixture_facts(crops, as_states, cascade)["adjusted_rand_jittered"] == 1
     unknown = replace(crops, state=np.full(len(crops), ""))
-    assert set(runs.mixture_facts(unknown, found, cascade)) == {"components", "heads_that_won"}
+    assert set(runs.mixture_facts(unknown, found, cascade)) == {"components", "tiny_dropped", "heads_that_won"}
 
 
 def rows_of(path):

@@ -201,3 +201,9 @@ def test_the_public_names():
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = lipseg.nothing  # type: ignore[attr-defined]
     assert Path(lipseg.__file__).name == "__init__.py"
+
+
+def test_boxes_of_both_kinds_may_be_mixed():
+    boxes = [MouthBox(10.0, 20.0, 50.0, 40.0, "a test"), (12.0, 22.0, 52.0, 42.0)]
+    found = LipSegmenter(SamePoints(View(16, "square", 2.0), UNIT))(np.zeros((70, 90, 3), np.uint8), boxes)
+    assert [lips.box for lips in found] == [(10, 20, 50, 40), (12, 22, 52, 42)]

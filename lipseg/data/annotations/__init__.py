@@ -1,4 +1,4 @@
-"""Readers of annotated faces. One reader a dataset format; ``register`` adds another.
+"""Readers of annotated faces. One reader a dataset format; any module with a function ``read`` is another.
 
 A reader is a function from a folder to an iterator of ``FaceSample`` (and of ``Unusable`` for lines or files that
 cannot be read: one bad face never stops a reader). Readers import nothing heavy and decode no images.
@@ -66,7 +66,9 @@ _READERS: dict[str, Reader | str] = {
 
 
 def register(name: str, reader: Reader) -> None:
-    """Adds a reader under ``name``, which ``data.source`` in params.yaml can then choose.
+    """Adds a reader under ``name`` for the rest of this process.
+
+    The pipeline's stages are processes of their own: there, name the reader's module in ``data.source`` instead.
 
     Raises:
         DataError: if the name is taken.
