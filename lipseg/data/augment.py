@@ -25,7 +25,8 @@ class Views:
         images: (N, size, size, 3) uint8 RGB.
         points_unit: (N, 56, 2) float32 landmarks, unit coordinates of the view.
         to_image: (N, 2, 3) float64 affine matrices from view pixels to image pixels.
-        iod_unit: (N,) float32 inter-ocular distance in unit coordinates (errors over it are NMEs).
+        iod_unit: (N,) float32 inter-ocular distance in unit coordinates: errors over it are NMEs (of a stretched view,
+            whose axes differ in scale, nearly).
         face: (N,) position of each view's face in its ``CropSet``.
     """
 

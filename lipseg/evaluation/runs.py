@@ -83,9 +83,13 @@ def _run(
             for matrix, found in zip(views.to_image, answer, strict=True):
                 points[system].append(Affine(matrix)(from_unit(found.astype(np.float64), cascade.view.size)))
     stacked = {system: np.stack(found) for system, found in points.items()}
+    return Run(stacked, np.concatenate(components), np.concatenate(scores), boxes_px, _tables(crops, faces, stacked))
+
+
+def _tables(crops: CropSet, faces: NDArray[np.intp], points_px: dict[str, Any]) -> dict[str, dict[str, NDArray[Any]]]:
     truth, iod = crops.points_px[faces], crops.inter_ocular_px[faces]
-    tables = {system: metrics.per_face(truth, found, iod) for system, found in stacked.items()}
-    return Run(stacked, np.concatenate(components), np.concatenate(scores), boxes_px, tables)
+    bar = progress(points_px.items(), total=len(points_px), desc="judge", unit="systems")
+    return {system: metrics.per_face(truth, found, iod) for system, found in bar}
 
 
 def summary(runs: dict[str, Run], params: Evaluate, seed: int) -> dict[str, Any]:
@@ -214,10 +218,7 @@ def load_runs(path: Path, crops: CropSet) -> dict[str, Run]:
     runs = {}
     for boxes in BOXES:
         points = {system: arrays[f"{boxes}.points_px.{system}"] for system in SYSTEMS}
-        tables = {
-            system: metrics.per_face(crops.points_px[faces], found, crops.inter_ocular_px[faces])
-            for system, found in points.items()
-        }
+        tables = _tables(crops, faces, points)
         component, score = arrays[f"{boxes}.component"], arrays[f"{boxes}.score"]
         runs[boxes] = Run(points, component, score, arrays[f"{boxes}.boxes_px"], tables)
     return runs
