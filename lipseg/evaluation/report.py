@@ -137,6 +137,22 @@ class _Row:
     larger_is_better: bool = False
 
 
+_REGION_LABELS = {
+    "mouth": "mouth",
+    "lips": "lips",
+    "upper": "upper lip",
+    "lower": "lower lip",
+    "inner": "inner mouth",
+}
+
+
+def _region_rows(figure: str) -> tuple[_Row, ...]:
+    return tuple(
+        _Row(f"{region}.{figure}", label, percent=False, larger_is_better=True)
+        for region, label in _REGION_LABELS.items()
+    )
+
+
 _ROWS: tuple[tuple[str, tuple[_Row, ...]], ...] = (
     (
         "Landmarks, % of the inter-ocular distance",
@@ -155,32 +171,8 @@ _ROWS: tuple[tuple[str, tuple[_Row, ...]], ...] = (
             _Row("auc", "area under the error curve to 10 %", percent=False, larger_is_better=True),
         ),
     ),
-    (
-        "F1, mean over faces",
-        tuple(
-            _Row(f"{region}.f1_mean", label, percent=False, larger_is_better=True)
-            for region, label in (
-                ("mouth", "mouth"),
-                ("lips", "lips"),
-                ("upper", "upper lip"),
-                ("lower", "lower lip"),
-                ("inner", "inner mouth"),
-            )
-        ),
-    ),
-    (
-        "F1, pooled over pixels",
-        tuple(
-            _Row(f"{region}.f1_pooled", label, percent=False, larger_is_better=True)
-            for region, label in (
-                ("mouth", "mouth"),
-                ("lips", "lips"),
-                ("upper", "upper lip"),
-                ("lower", "lower lip"),
-                ("inner", "inner mouth"),
-            )
-        ),
-    ),
+    ("F1, mean over faces", _region_rows("f1_mean")),
+    ("F1, pooled over pixels", _region_rows("f1_pooled")),
 )
 _NME, _LIPS = _ROWS[0][1][0], _ROWS[2][1][1]
 
