@@ -22,12 +22,13 @@ def save_arrays(path: Path, arrays: Mapping[str, Any], meta: Mapping[str, Any] |
     All of ``meta`` goes into one string: with several keys the file would differ from save to save (safetensors
     issue 584).
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     plain = {key: np.asarray(value, order="C") for key, value in sorted(arrays.items())}
-    save_file(plain, partial, metadata=None if meta is None else {"json": json.dumps(meta)})
+    # By way of bytes: `save_file` makes files that only their owner can read.
+    partial.write_bytes(save(plain, metadata=None if meta is None else {"json": json.dumps(meta)}))
     os.replace(partial, path)
 
 
