@@ -5,7 +5,6 @@ Memory stays flat: crops are written to a memory-mapped file as they come, and r
 
 import csv
 import hashlib
-import json
 import os
 import shutil
 from collections import Counter
@@ -26,7 +25,7 @@ from lipseg.data.crop_set import SPLITS, CropSet, load_crops
 from lipseg.data.frames import Array, view_to_image, warp
 from lipseg.data.images import read_image
 from lipseg.data.sheets import draw_contours, tile
-from lipseg.data.tables import write_arrays
+from lipseg.data.tables import write_arrays, write_json
 from lipseg.data.workers import end_with_parent
 from lipseg.errors import DataError
 from lipseg.params import Crop, Data
@@ -177,7 +176,7 @@ def _write_crops(partial: Path, kept_csv: Path, data: Data, crop: Crop, seed: in
         "skipped": dict(Counter(_reason(cut) for cut in skipped)),
         "sha256": digest.hexdigest(),
     }
-    (partial / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    write_json(partial / "summary.json", summary)
 
 
 def crop_sheet(crops: CropSet, count: int = _SHEET_FACES) -> NDArray[np.uint8]:

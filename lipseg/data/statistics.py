@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,8 @@ class Normaliser:
     mean: NDArray[np.float32]
     deviation: NDArray[np.float32]
 
-    def __call__(self, views: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Returns (N, size, size, 3) views normalised, float32."""
+    def __call__(self, views: Any) -> Any:
+        """Returns (N, size, size, 3) views normalised, float32; of NumPy or, inside a compiled function, of JAX."""
         return (views.astype(np.float32) - self.mean) / self.deviation
 
 

@@ -1,6 +1,5 @@
 """Galleries of the mixture's components and pictures of predictions."""
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -13,6 +12,7 @@ from lipseg.data.feature_set import FeatureSet
 from lipseg.data.frames import Array, View, bounding_box, warp
 from lipseg.data.images import write_image
 from lipseg.data.sheets import tile
+from lipseg.data.tables import write_json
 from lipseg.evaluation.draw import close_up, mean_picture
 from lipseg.model.mixture import Mixture
 
@@ -72,6 +72,6 @@ def write_galleries(folder: Path, crops: CropSet, features: FeatureSet, mixture:
         # Evenly spread from the most to the least typical: a gallery of the best alone flatters the mixture.
         shown = typical[np.unique(np.linspace(0, len(typical) - 1, _GALLERY_FACES).round().astype(int))]
         write_image(partial / f"gallery_{k}.jpg", tile([mouth(crops, int(face[i])) for i in shown], 8))
-    (partial / "components.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    write_json(partial / "components.json", facts)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(partial, folder)

@@ -14,7 +14,6 @@ from lipseg.model.parts import (
     fields_from,
     heads_from,
     load_base,
-    load_mixture,
     mixture_from,
     part_of,
     prefixed,
@@ -30,14 +29,14 @@ def assemble(statistics: Path, base: Path, mixture: Path, heads: Path) -> Cascad
     """
     net, view = load_base(base)
     arrays, facts = load_arrays(heads)
-    card = {"heads": facts, "mixture": load_arrays(mixture)[1]}
+    mixture_arrays, mixture_facts = load_arrays(mixture)
     return Cascade(
         net,
         heads_from("heads", arrays, net, heads),
-        load_mixture(mixture),
+        mixture_from(mixture_arrays, mixture),
         load_normaliser(statistics),
         view,
-        card,
+        {"heads": facts, "mixture": mixture_facts},
         control=heads_from("control", arrays, net, heads, stacked=False),
     )
 

@@ -100,7 +100,6 @@ class Cascade:
 def _compiled(net: BaseNet, heads: Arrays, control: Arrays | None, mixture: Mixture, normaliser: Normaliser) -> Any:
     graph, state = nnx.split(net)
     residual = net.head.residual
-    mean, deviation = jnp.asarray(normaliser.mean), jnp.asarray(normaliser.deviation)
     arrays = Mixture(**{name: jnp.asarray(array) for name, array in mixture.arrays().items()})  # type: ignore[arg-type]
 
     def outputs(features: jax.Array, stacked: Arrays) -> jax.Array:
@@ -112,7 +111,7 @@ def _compiled(net: BaseNet, heads: Arrays, control: Arrays | None, mixture: Mixt
     @jax.jit
     def run(images: jax.Array) -> tuple[jax.Array, ...]:
         model = nnx.merge(graph, state)
-        encoded = model.encode((images.astype(jnp.float32) - mean) / deviation, train=False)
+        encoded = model.encode(normaliser(images), train=False)
         base = place(encoded.frame, model.head(encoded.features))
         responsibilities, score = arrays.assign(encoded.features, jnp)
         chosen = responsibilities.argmax(1)

@@ -27,8 +27,7 @@ def extract_features(
 
     @jax.jit
     def encode(images: jax.Array) -> tuple[jax.Array, jax.Array]:
-        x = (images.astype(jnp.float32) - jnp.asarray(normaliser.mean)) / jnp.asarray(normaliser.deviation)
-        encoded = nnx.merge(*nnx.split(net)).encode(x, train=False)
+        encoded = nnx.merge(*nnx.split(net)).encode(normaliser(images), train=False)
         return encoded.features, encoded.frame
 
     parts: list[dict[str, Any]] = []

@@ -153,11 +153,9 @@ def _exhausted(history: list[dict[str, float]], patience: int) -> bool:
 
 
 def _make_steps(graph: Any, optimiser: optax.GradientTransformation, train: TrainBase, normaliser: Normaliser) -> Any:
-    mean, deviation = jnp.asarray(normaliser.mean), jnp.asarray(normaliser.deviation)
-
     def forward(params: Any, stats: Any, images: jax.Array, *, training: bool) -> Any:
         net = nnx.merge(graph, params, stats, copy=True)
-        encoded = net.encode((images.astype(jnp.float32) - mean) / deviation, train=training)
+        encoded = net.encode(normaliser(images), train=training)
         points = place(encoded.frame, net.head(encoded.features))
         return encoded, points, nnx.state(net, nnx.BatchStat)
 

@@ -84,13 +84,9 @@ def finetune_heads(base: Head, features: FeatureSet, mixture: Mixture, params: F
         seed: of the shuffling.
     """
     train = features.select(split="train")
-    held_out = features.select(split="validation")
-    jittered = held_out.select(split="validation", boxes="jittered")
-    held_out = (
-        jittered
-        if len(train.select(split="train", boxes="jittered"))
-        else held_out.select(split="validation", boxes="exact")
-    )
+    # Heads stop on the kind of boxes that they learn from.
+    boxes = "jittered" if (train.boxes == "jittered").any() else "exact"
+    held_out = features.select(split="validation", boxes=boxes)
     on_train, on_held_out = (mixture.assign(part.features)[0] for part in (train, held_out))
     k = mixture.components
     bar = progress(total=(k + 1) * params.epochs, desc="heads", unit="epochs")
