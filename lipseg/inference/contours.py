@@ -17,6 +17,8 @@ REGIONS = ("mouth", "lips", "inner", "upper", "lower")
 # also fills the pixels that an outline touches, which at the picture's own resolution thickens a lip by half a pixel
 # on either side and opens every closed mouth.
 _FINE = 5
+# The same for mattes, whose coverage is counted.
+_MATTE_FINE = 8
 # Fractional bits of the vertices given to OpenCV.
 _SHIFT = 4
 # A mouth wider than this is drawn without the finer grid: half a pixel no longer matters, the memory would.
@@ -102,6 +104,50 @@ def masks(points: Points, height: int, width: int) -> dict[str, NDArray[np.bool_
     """
     labels = label_map(points, height, width)
     return {name: region(labels, name) for name in REGIONS}
+
+
+def matte(points: Points, height: int, width: int, name: str = "lips") -> NDArray[np.float32]:
+    """Returns the share of each pixel that a region covers, bounded by the smooth curves through the contours.
+
+    Args:
+        points: (56, 2) landmarks (x, y) in pixels of the picture, pixel centres at integers.
+        height: pixels of the picture.
+        width: pixels of the picture.
+        name: "lips" (mouth without inner), "mouth" or "inner".
+
+    Returns:
+        (height, width) float32 in 0..1, exact to 1/64.
+
+    Raises:
+        ValueError: for another region, or if ``points`` has another shape or is not finite.
+    """
+    if name not in ("lips", "mouth", "inner"):
+        raise ValueError(f"unknown region {name!r}, expected lips, mouth or inner")
+    if points.shape != (scheme.N_POINTS, 2) or not np.isfinite(points).all():
+        raise ValueError(f"expected {scheme.N_POINTS} finite landmarks (x, y), got an array of shape {points.shape}")
+    covered = np.zeros((height, width), np.float32)
+    outer, inner = smooth(points[scheme.OUTER]), smooth(points[scheme.INNER])
+    limit = np.array([width, height])
+    low = np.clip(np.floor(outer.min(0)) - 1, 0, limit).astype(int)
+    high = np.clip(np.floor(outer.max(0)) + 2, low, limit).astype(int)
+    columns, rows = (int(n) for n in high - low)
+    if columns == 0 or rows == 0:
+        return covered
+    fine = _MATTE_FINE if max(columns, rows) <= _FINE_LIMIT else 1
+
+    def fill(curve: Points) -> NDArray[np.bool_]:
+        vertices = np.clip((curve - low + 0.5) * fine - 0.5, -1e6, 1e6)
+        canvas = np.zeros((rows * fine, columns * fine), np.uint8)
+        cv2.fillPoly(canvas, [np.round(vertices * 2**_SHIFT).astype(np.int32)], (1,), cv2.LINE_8, _SHIFT)
+        return canvas > 0
+
+    mouth = fill(outer)
+    if name != "mouth":
+        opening = fill(inner)
+        mouth = mouth & (opening if name == "inner" else ~opening)
+    share = mouth.reshape(rows, fine, columns, fine).mean((1, 3), dtype=np.float32)
+    covered[low[1] : high[1], low[0] : high[0]] = share
+    return covered
 
 
 def bezier_controls(contour: Points) -> tuple[Points, Points]:

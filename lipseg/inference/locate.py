@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lipseg.data.frames import View
+from lipseg import scheme
+from lipseg.data.frames import View, bounding_box
 from lipseg.errors import DataError
 
 COLUMNS = ("image", "x0", "y0", "x1", "y1")
@@ -29,6 +30,8 @@ class MouthBox:
         x1: right, greater than ``x0``.
         y1: bottom, greater than ``y0``.
         origin: where the box comes from, the beginning of every error about it.
+        roll: angle in radians by which the mouth is turned against the picture (positive: its image-right corner
+            lower). The box is meant in the frame turned by it about the box's own centre.
     """
 
     x0: float
@@ -36,10 +39,13 @@ class MouthBox:
     x1: float
     y1: float
     origin: str = "mouth box"
+    roll: float = 0.0
 
     def __post_init__(self) -> None:
         if not all(math.isfinite(value) for value in self.corners):
             raise DataError(f"{self.origin}: {self.text} is not finite")
+        if not math.isfinite(self.roll):
+            raise DataError(f"{self.origin}: the roll {self.roll} is not finite")
         for low, high in (("x0", "x1"), ("y0", "y1")):
             if not getattr(self, low) < getattr(self, high):
                 raise DataError(f"{self.origin}: {low} must be smaller than {high}, not {self.text}")
@@ -68,6 +74,23 @@ class MouthBox:
             raise DataError(f"{self.origin}: {self.text} lies outside the picture of {width} x {height} pixels")
         if max(self.x1 - self.x0, self.y1 - self.y0) > _LARGEST * max(height, width):
             raise DataError(f"{self.origin}: {self.text} is far larger than the picture of {width} x {height} pixels")
+
+    @classmethod
+    def around(cls, points: NDArray[Any], origin: str = "landmarks") -> "MouthBox":
+        """Returns the upright box about a mouth's landmarks: turned as the line between its corners is.
+
+        Args:
+            points: (56, 2) landmarks in pixels of the picture.
+            origin: of the box.
+        """
+        points = points.astype(np.float64)
+        (ol, orr), (il, ir) = scheme.OUTER_CORNERS, scheme.INNER_CORNERS
+        along = points[orr] - points[ol] + points[ir] - points[il]
+        roll = float(np.arctan2(along[1], along[0]))
+        turn = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
+        box = bounding_box(points @ turn)
+        centre, half = turn @ ((box[:2] + box[2:]) / 2), (box[2:] - box[:2]) / 2
+        return cls(*map(float, (*(centre - half), *(centre + half))), origin=origin, roll=roll)
 
     @classmethod
     def parse(cls, text: str, origin: str = "mouth box") -> "MouthBox":

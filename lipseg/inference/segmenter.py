@@ -34,6 +34,7 @@ class Lips:
         responsibilities: (K,) float32 posterior over the components, sums to 1.
         landmarks: (56, 2) float32, in the order of ``lipseg.scheme``.
         picture_size: (height, width) of the picture, for the masks.
+        roll: angle in radians of the box about its centre, see ``locate.MouthBox``.
     """
 
     box: tuple[float, float, float, float]
@@ -42,6 +43,12 @@ class Lips:
     responsibilities: NDArray[np.float32]
     landmarks: NDArray[np.float32]
     picture_size: tuple[int, int]
+    roll: float = 0.0
+
+    @property
+    def state(self) -> int:
+        """The mouth's state: the mixture component whose head placed the landmarks."""
+        return self.component
 
     @property
     def outer(self) -> NDArray[np.float32]:
@@ -56,6 +63,14 @@ class Lips:
     def label_map(self) -> NDArray[np.uint8]:
         """Returns (height, width) labels: 0 background, 1 upper lip, 2 lower lip, 3 inner mouth."""
         return contours.label_map(self.landmarks, *self.picture_size)
+
+    def matte(self, region: str = "lips") -> NDArray[np.float32]:
+        """Returns (height, width) in 0..1: the share of each pixel that "lips", "mouth" or "inner" covers.
+
+        Raises:
+            ValueError: for another region.
+        """
+        return contours.matte(self.landmarks, *self.picture_size, region)
 
     def mask(self, region: str = "lips") -> NDArray[np.bool_]:
         """Returns the (height, width) mask of "mouth", "lips", "inner", "upper" or "lower".
@@ -140,7 +155,7 @@ class LipSegmenter:
         checked = [whole_picture(height, width, view)] if boxes is None else _as_mouth_boxes(boxes)
         for box in checked:
             box.check_inside(height, width)
-        to_image = [view.to_image(box.as_array()) for box in checked]
+        to_image = [view.to_image(box.as_array(), box.roll) for box in checked]
         views = np.empty((len(checked), view.size, view.size, 3), np.uint8)
         for index, transform in enumerate(to_image):
             views[index] = warp(pixels, transform, view.size)
@@ -165,6 +180,7 @@ class LipSegmenter:
                         responsibilities=prediction.responsibilities[row],
                         landmarks=to_image(points_crop[row]).astype(np.float32),
                         picture_size=cut.picture_size,
+                        roll=box.roll,
                     )
                 )
                 row += 1
