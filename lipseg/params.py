@@ -152,11 +152,14 @@ class TrainBase:
     repeats: int  # views of every face in an epoch
     patience: int  # epochs without a better validation NME before the training stops; 0 = never
     batch_size: int  # views
-    learning_rate: float  # peak
+    optimiser: str  # "muon" (kernels; AdamW for the rest) or "adamw"
+    kernel_rate: float  # Muon's peak learning rate, of the kernels
+    learning_rate: float  # AdamW's peak
     schedule: str  # "cosine" to zero after a warm-up, or "constant"
     weight_decay: float
     average: float  # decay of the exponential moving average of the weights; 0 = none
     loss: str  # on landmarks: "wing", "smooth_l1" or "l2"
+    tangential: float  # weight of the landmark error along the contour, against that across it
     mask_weight: float  # of the auxiliary region masks (hourglass)
     map_weight: float  # of the landmark maps' spread about the truth (hourglass)
     validate_on: str  # "jittered" or "exact" boxes
@@ -165,10 +168,13 @@ class TrainBase:
         for key in ("epochs", "repeats", "batch_size"):
             _at_least(f"train_base.{key}", getattr(self, key), 1)
         _at_least("train_base.patience", self.patience, 0)
-        _positive("train_base.learning_rate", self.learning_rate)
+        _one_of("train_base.optimiser", self.optimiser, ("muon", "adamw"))
+        for key in ("kernel_rate", "learning_rate"):
+            _positive(f"train_base.{key}", getattr(self, key))
         _one_of("train_base.schedule", self.schedule, ("cosine", "constant"))
         for key in ("weight_decay", "mask_weight", "map_weight"):
             _at_least(f"train_base.{key}", getattr(self, key), 0)
+        _require(0.0 <= self.tangential <= 1.0, "train_base.tangential", "between 0 and 1", self.tangential)
         _share("train_base.average", self.average)
         _one_of("train_base.loss", self.loss, ("wing", "smooth_l1", "l2"))
         _one_of("train_base.validate_on", self.validate_on, ("jittered", "exact"))

@@ -26,6 +26,7 @@ def main() -> None:
         params.finetune,
         params.train_base.loss,
         params.seed,
+        tangential=params.train_base.tangential,
     )
     write_rows(at.curves, heads.curves())
     save_heads(at.out, heads.stacked(), heads.control.arrays, heads.summary())

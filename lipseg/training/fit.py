@@ -162,12 +162,12 @@ def _make_steps(graph: Any, optimiser: optax.GradientTransformation, train: Trai
     def objective(params: Any, stats: Any, batch: Batch) -> Any:
         encoded, points, stats = forward(params, stats, batch.images, training=True)
         truth, iod = batch.points_unit, batch.iod_unit
-        landmark = landmark_loss(train.loss, points, truth, iod).mean()
+        landmark = landmark_loss(train.loss, points, truth, iod, train.tangential).mean()
         mask, spread = (loss.mean() for loss in dense_losses(encoded, batch.regions, truth, iod))
         loss = landmark + train.mask_weight * mask + train.map_weight * spread
         if encoded.maps is not None:  # the first guess is taught as well as the answer
             guess = place(encoded.frame, encoded.features[:, : points[0].size])
-            loss = loss + landmark_loss(train.loss, guess, truth, iod).mean()
+            loss = loss + landmark_loss(train.loss, guess, truth, iod, train.tangential).mean()
         figures = jnp.stack([loss, landmark, mask, spread, nme(points, truth, iod).mean()])
         return loss, (stats, figures)
 

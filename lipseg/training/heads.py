@@ -69,7 +69,16 @@ class Heads:
         return [{"head": name, **row} for name, fit in named for row in fit.history]
 
 
-def finetune_heads(base: Head, features: FeatureSet, mixture: Mixture, params: Finetune, loss: str, seed: int) -> Heads:
+def finetune_heads(
+    base: Head,
+    features: FeatureSet,
+    mixture: Mixture,
+    params: Finetune,
+    loss: str,
+    seed: int,
+    *,
+    tangential: float = 1.0,
+) -> Heads:
     """Returns the K heads and the control.
 
     Each head starts from the base's, learns from its component's views, is held towards the base's weights, stops on
@@ -82,6 +91,7 @@ def finetune_heads(base: Head, features: FeatureSet, mixture: Mixture, params: F
         params: the section ``finetune``.
         loss: on landmarks, see ``landmark_loss``.
         seed: of the shuffling.
+        tangential: see ``landmark_loss``.
     """
     train = features.select(split="train")
     # Heads stop on the kind of boxes that they learn from.
@@ -92,7 +102,8 @@ def finetune_heads(base: Head, features: FeatureSet, mixture: Mixture, params: F
     bar = progress(total=(k + 1) * params.epochs, desc="heads", unit="epochs")
 
     def tune(weights: NDArray[np.float32], rows: NDArray[np.bool_], stream: int) -> HeadFit:
-        found = _tune(base, train, weights, held_out, rows, params, loss, np.random.default_rng((seed, 4, stream)), bar)
+        rng = np.random.default_rng((seed, 4, stream))
+        found = _tune(base, train, weights, held_out, rows, params, loss, tangential, rng, bar)
         return replace(found, faces=len(np.unique(train.face[weights > 0.5])))
 
     heads = []
@@ -113,6 +124,7 @@ def _tune(
     rows: NDArray[np.bool_],
     params: Finetune,
     loss: str,
+    tangential: float,
     rng: np.random.Generator,
     bar: Any,
 ) -> HeadFit:
@@ -127,7 +139,7 @@ def _tune(
 
     def objective(head: Any, part: tuple[Any, ...]) -> jax.Array:
         features, frame, truth, iod, weight = part
-        losses = landmark_loss(loss, answer(head, features, frame), truth, iod)
+        losses = landmark_loss(loss, answer(head, features, frame), truth, iod, tangential)
         away = sum(((a - b) ** 2).sum() for a, b in zip(jax.tree.leaves(head), jax.tree.leaves(start), strict=True))
         return (weight * losses).sum() / jnp.maximum(weight.sum(), 1e-6) + params.pull * away
 

@@ -2,7 +2,9 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from lipseg import scheme
 from lipseg.model.nets import Encoded
 
 Array = jax.Array
@@ -13,14 +15,18 @@ _WING_W = 10.0
 _WING_EPSILON = 2.0
 
 
-def landmark_loss(kind: str, predicted: Array, truth: Array, iod: Array) -> Array:
+def landmark_loss(kind: str, predicted: Array, truth: Array, iod: Array, tangential: float = 1.0) -> Array:
     """Returns (B,) the mean loss of each face's coordinates.
+
+    Where along a contour an annotator put a point is arbitrary; how far across it is not. So the error along the true
+    contour may count less: it is scaled by ``tangential`` before the loss is taken, but for the mouth's corners.
 
     Args:
         kind: "wing", "smooth_l1" (with its corner at 1 %) or "l2".
         predicted: (B, P, 2) unit coordinates.
-        truth: (B, P, 2) unit coordinates.
+        truth: (B, P, 2) unit coordinates; P is 56 unless ``tangential`` is 1.
         iod: (B,) inter-ocular distance in unit coordinates.
+        tangential: weight of the error along the contour, 0 to 1.
 
     Raises:
         ValueError: if the shapes differ (a silent broadcast would hide it).
@@ -28,6 +34,8 @@ def landmark_loss(kind: str, predicted: Array, truth: Array, iod: Array) -> Arra
     if predicted.shape != truth.shape:
         raise ValueError(f"predicted {predicted.shape} and true {truth.shape} landmarks differ in shape")
     error = 100.0 * (predicted - truth) / iod[:, None, None]
+    if tangential != 1.0:
+        error = _across_and_along(error, truth, tangential)
     size = jnp.abs(error)
     if kind == "wing":
         offset = _WING_W - _WING_W * jnp.log1p(_WING_W / _WING_EPSILON)
@@ -37,6 +45,21 @@ def landmark_loss(kind: str, predicted: Array, truth: Array, iod: Array) -> Arra
     else:
         loss = error**2
     return loss.mean((1, 2))
+
+
+def _across_and_along(error: Array, truth: Array, tangential: float) -> Array:
+    """Returns (B, 56, 2) errors across and along the closed contours of ``truth``, the latter scaled."""
+    rings = [truth[:, part] for part in (scheme.OUTER, scheme.INNER)]
+    chord = jnp.concatenate([jnp.roll(ring, -1, axis=1) - jnp.roll(ring, 1, axis=1) for ring in rings], axis=1)
+    length = jnp.sqrt((chord**2).sum(-1, keepdims=True))
+    # Where neighbours coincide there is no direction: any will do.
+    tangent = jnp.where(length > 1e-6, chord / jnp.maximum(length, 1e-6), jnp.array([1.0, 0.0], chord.dtype))
+    normal = jnp.stack([-tangent[..., 1], tangent[..., 0]], axis=-1)
+    scale = np.full((scheme.N_POINTS, 1), tangential, np.float32)
+    scale[[*scheme.OUTER_CORNERS, *scheme.INNER_CORNERS]] = 1.0
+    across = (error * normal).sum(-1, keepdims=True)
+    along = (error * tangent).sum(-1, keepdims=True)
+    return jnp.concatenate([across, scale * along], axis=-1)
 
 
 def mask_loss(logits: Array, truth: Array) -> Array:

@@ -2,6 +2,7 @@
 
 import jax
 import optax
+from optax.contrib import MuonDimensionNumbers, muon
 
 from lipseg.params import TrainBase
 
@@ -10,22 +11,44 @@ _CLIP = 5.0  # global norm of the gradient
 
 
 def base_optimiser(train: TrainBase, steps: int) -> optax.GradientTransformation:
-    """Returns AdamW with a clipped gradient (Adam where the weight decay is 0).
+    """Returns AdamW (Adam where the weight decay is 0) or Muon, of the clipped gradient.
+
+    Muon (Jordan et al., 2024, https://kellerjordan.github.io/posts/muon; Bernstein and Newhouse, arXiv 2409.20325)
+    takes the step that is steepest in the spectral norm: each kernel's momentum, as a matrix of inputs by outputs, made
+    nearly orthogonal. It trains the kernels; scales and biases are left to Adam.
 
     Args:
         train: the section of the parameters.
         steps: how many steps the whole schedule has.
     """
-    if train.schedule == "cosine":
-        warm_up = max(1, round(_WARM_UP * steps))
-        rate = optax.warmup_cosine_decay_schedule(0.0, train.learning_rate, warm_up, max(steps, warm_up + 1))
+    rate = _schedule(train, train.learning_rate, steps)
+    if train.optimiser == "muon":
+        inner = muon(
+            _schedule(train, train.kernel_rate, steps),
+            weight_decay=train.weight_decay,
+            adam_learning_rate=rate,
+            muon_weight_dimension_numbers=lambda tree: jax.tree.map(_matrix_axes, tree),
+        )
     else:
-        rate = optax.constant_schedule(train.learning_rate)
-    # Scales and biases are not decayed: only kernels have more than one axis.
-    adamw = optax.adamw(
-        rate, weight_decay=train.weight_decay, mask=lambda tree: jax.tree.map(lambda leaf: leaf.ndim > 1, tree)
-    )
-    return optax.chain(optax.clip_by_global_norm(_CLIP), adamw)
+        # Scales and biases are not decayed: only kernels have more than one axis.
+        inner = optax.adamw(
+            rate, weight_decay=train.weight_decay, mask=lambda tree: jax.tree.map(lambda leaf: leaf.ndim > 1, tree)
+        )
+    return optax.chain(optax.clip_by_global_norm(_CLIP), inner)
+
+
+def _schedule(train: TrainBase, peak: float, steps: int) -> optax.Schedule:
+    if train.schedule == "constant":
+        return optax.constant_schedule(peak)
+    warm_up = max(1, round(_WARM_UP * steps))
+    return optax.warmup_cosine_decay_schedule(0.0, peak, warm_up, max(steps, warm_up + 1))
+
+
+def _matrix_axes(leaf: jax.Array) -> MuonDimensionNumbers | None:
+    """Which axes of a kernel (..., inputs, outputs) are its matrix's rows; None for what is no kernel."""
+    if leaf.ndim < 2:
+        return None
+    return MuonDimensionNumbers(reduction_axis=tuple(range(leaf.ndim - 1)), output_axis=(leaf.ndim - 1,))
 
 
 def head_optimiser(learning_rate: float) -> optax.GradientTransformation:

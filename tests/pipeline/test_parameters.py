@@ -30,6 +30,8 @@ CASES: dict[str, tuple[Any, str, str]] = {
     "net.fc5": (24, "train_base", "extract cluster finetune evaluate"),
     "train_base.learning_rate": (0.001, "train_base", "extract cluster finetune evaluate"),
     "train_base.loss": ("l2", "train_base finetune", "extract cluster evaluate"),
+    "train_base.tangential": (0.5, "train_base finetune", "extract cluster evaluate"),
+    "train_base.optimiser": ("adamw", "train_base", "extract cluster finetune evaluate"),
     "extract.views": (2, "extract", "cluster finetune evaluate"),
     "cluster.restarts": (2, "cluster", "finetune evaluate"),
     "finetune.pull": (0.1, "finetune", "evaluate"),

@@ -54,6 +54,37 @@ def test_a_face_s_loss_is_the_mean_over_its_coordinates(kind):
     np.testing.assert_allclose(whole, np.mean(single, 0), rtol=1e-5)
 
 
+def circles(turn=0.0):
+    """Both contours as circles, turned by so many radians: (1, 56, 2)."""
+    angle = np.arange(28) / 28 * 2 * np.pi + turn
+    ring = np.stack([np.cos(angle), np.sin(angle)], -1)
+    return jnp.asarray(0.5 + np.concatenate([0.3 * ring, 0.2 * ring])[None], jnp.float32)
+
+
+def test_an_error_along_the_contour_counts_less_but_for_the_corners():
+    truth, one = circles(), jnp.ones(1)
+    # Points slid along their circle: 1 % of its radius, as an angle.
+    slid = circles(0.01)
+    full = float(landmark_loss("l2", slid, truth, one)[0])
+    corners = 4 * 0.5 * (0.3**2 + 0.2**2)  # of 56 squared lengths, in per cent, two coordinates each
+    sides = 56 * 0.5 * (0.3**2 + 0.2**2)
+    np.testing.assert_allclose(full, sides / 112, rtol=1e-2)
+    found = float(landmark_loss("l2", slid, truth, one, 0.0)[0])
+    np.testing.assert_allclose(found, corners / 112, rtol=2e-2)
+    # An error across counts in full.
+    grown = 0.5 + (truth - 0.5) * 1.01
+    np.testing.assert_allclose(
+        landmark_loss("l2", grown, truth, one, 0.0), landmark_loss("l2", grown, truth, one), rtol=1e-4
+    )
+
+
+def test_a_contour_shrunk_to_a_point_has_a_finite_loss_and_gradient():
+    truth = jnp.full((1, 56, 2), 0.5)
+    value, gradient = jax.value_and_grad(lambda x: landmark_loss("wing", x, truth, jnp.ones(1), 0.3).sum())(truth + 0.1)
+    assert float(value) > 0
+    assert np.isfinite(gradient).all()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_at_no_error_are_zero_or_finite(kind):
     truth = jnp.full((2, 56, 2), 0.5)

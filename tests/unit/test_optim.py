@@ -14,11 +14,14 @@ TRAIN = TrainBase(
     repeats=1,
     patience=0,
     batch_size=1,
+    optimiser="adamw",
+    kernel_rate=2e-2,
     learning_rate=1e-2,
     schedule="constant",
     weight_decay=0.0,
     average=0.0,
     loss="l2",
+    tangential=1.0,
     mask_weight=0.0,
     map_weight=0.0,
     validate_on="exact",
@@ -78,6 +81,19 @@ def test_large_gradients_are_clipped_as_a_whole():
     _, state = optimiser.update(gradient, optimiser.init(weights), weights)
     mean = optax.tree_utils.tree_get(state, "mu")
     np.testing.assert_allclose([mean["a"][0], mean["b"][0]], [0.1 * 3, 0.1 * 4], rtol=1e-5)  # norm 5, b1 0.9
+
+
+def test_muon_makes_a_kernels_step_orthogonal_whatever_its_gradient():
+    optimiser = base_optimiser(changed(optimiser="muon", kernel_rate=0.1, learning_rate=1e-3), 10)
+    rng = np.random.default_rng(0)
+    weights = {"kernel": jnp.zeros((3, 3, 4, 8)), "bias": jnp.zeros(8)}
+    gradient = {"kernel": jnp.asarray(rng.normal(size=(3, 3, 4, 8)), jnp.float32), "bias": jnp.full(8, 1e-3)}
+    updates, _ = optimiser.update(gradient, optimiser.init(weights), weights)
+    singular = np.linalg.svd(np.asarray(updates["kernel"]).reshape(36, 8), compute_uv=False)
+    # Newton and Schulz leave the singular values within about 0.3 of 1.
+    assert (np.abs(singular / 0.1 - 1) < 0.35).all()
+    # Adam with Nesterov's momentum: a little more than the rate in the first step.
+    assert ((updates["bias"] < -0.9e-3) & (updates["bias"] > -2.1e-3)).all()
 
 
 def test_heads_learn_by_adam():
