@@ -107,13 +107,14 @@ class Augment:
     shift: float  # of the box's centre, up to this share of its width, in x and y
     scale: float  # of the box's size, up to a factor of exp(scale) either way
     roll: float  # degrees, up to
+    stretch: float  # of width against height, up to a factor of exp(stretch) either way
     mirror: float  # share of mirrored views
     colour: float  # strength of gamma, exposure, white balance, saturation, contrast and side light; 1 = strong
     blur: float  # share of blurred or noisy views
     occlude: float  # share of views with a patch over part of the picture
 
     def __post_init__(self) -> None:
-        for key in ("shift", "scale", "colour"):
+        for key in ("shift", "scale", "stretch", "colour"):
             _require(0.0 <= getattr(self, key) <= 1.0, f"augment.{key}", "0 to 1", getattr(self, key))
         _require(0.0 <= self.roll <= 180.0, "augment.roll", "0 to 180 degrees", self.roll)
         for key in ("mirror", "blur", "occlude"):

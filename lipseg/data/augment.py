@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from lipseg import scheme
 from lipseg.data.crop_set import CropSet
-from lipseg.data.frames import Array, View, bounding_box, to_unit, warp
+from lipseg.data.frames import Affine, Array, View, bounding_box, to_unit, warp
 from lipseg.params import Augment
 
 # Jitter of the validation boxes; the test boxes of the evaluation are drawn in the same way.
-_VALIDATION_JITTER = Augment(shift=0.10, scale=0.15, roll=0.0, mirror=0.0, colour=0.0, blur=0.0, occlude=0.0)
+_VALIDATION_JITTER = Augment(
+    shift=0.10, scale=0.15, roll=0.0, stretch=0.0, mirror=0.0, colour=0.0, blur=0.0, occlude=0.0
+)
 _VALIDATION_DRAWS = 3  # jittered boxes of every validation face
 
 
@@ -56,7 +58,7 @@ def views_on_boxes(crops: CropSet, faces: NDArray[np.intp], boxes_px: Array | No
 def sample_views(
     crops: CropSet, faces: NDArray[np.intp], view: View, augment: Augment, rng: np.random.Generator
 ) -> Views:
-    """Returns one randomly varied view of each face: jittered box, roll, mirror, then colour, blur and occlusion.
+    """Returns one randomly varied view of each face: jittered box, roll, mirror, stretch, then colour, blur, occlusion.
 
     With a roll the box is the one that a detector would give on the turned picture: the bounding box of the turned
     landmarks, jittered.
@@ -71,7 +73,9 @@ def sample_views(
         centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2 * factor
         turn = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
         centre = centre + turn @ shift * (box[2] - box[0])
-        views.append(_one_view(crops, int(i), view, np.r_[centre - half, centre + half], roll, mirrored))
+        # Without a stretch nothing is drawn for it, so that every other draw stays what it was.
+        stretch = rng.uniform(-augment.stretch, augment.stretch) if augment.stretch else 0.0
+        views.append(_one_view(crops, int(i), view, np.r_[centre - half, centre + half], roll, mirrored, stretch))
     stacked = _stack(views)
     _recolour(stacked.images, augment, rng)
     return stacked
@@ -119,9 +123,12 @@ def region_maps(points_unit: NDArray[np.float32], size: int) -> NDArray[np.float
 
 
 def _one_view(
-    crops: CropSet, i: int, view: View, box: Array, roll: float, mirrored: bool
+    crops: CropSet, i: int, view: View, box: Array, roll: float, mirrored: bool, stretch: float = 0.0
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], Array, float, int]:
     to_image = view.to_image(box, roll, mirrored)
+    if stretch:
+        axes, centre = np.exp([stretch / 2, -stretch / 2]), (view.size - 1) / 2
+        to_image = to_image.after(Affine(np.column_stack([np.diag(axes), centre * (1 - axes)])))
     image = warp(crops.images[i], crops.to_image(i).inverse().after(to_image), view.size)
     points = to_unit(to_image.inverse()(crops.points_px[i]), view.size)
     if mirrored:

@@ -15,6 +15,7 @@ augments = st.builds(
     shift=st.floats(0, 0.3),
     scale=st.floats(0, 0.4),
     roll=st.floats(0, 180),
+    stretch=st.floats(0, 0.4),
     mirror=shares,
     colour=shares,
     blur=shares,

@@ -56,8 +56,14 @@ SPOTS = np.array([0, 5, 13, 20, 28, 35, 42, 50])
 @pytest.mark.parametrize("shape", [("square", 1.8), ("stretch", 20.0)], ids=["square", "stretch"])
 @pytest.mark.parametrize(
     "change",
-    [{}, {"mirror": 1.0}, {"roll": 40.0}, {"roll": 40.0, "mirror": 1.0, "shift": 0.1, "scale": 0.2}],
-    ids=["plain", "mirror", "roll", "everything"],
+    [
+        {},
+        {"mirror": 1.0},
+        {"roll": 40.0},
+        {"stretch": 0.3},
+        {"roll": 40.0, "mirror": 1.0, "shift": 0.1, "scale": 0.2, "stretch": 0.2},
+    ],
+    ids=["plain", "mirror", "roll", "stretch", "everything"],
 )
 def test_landmarks_move_with_the_pixels(no_augment, shape, change):
     crops = marked(mouth_points(), SPOTS)
@@ -142,6 +148,25 @@ def test_the_jitter_fills_its_bounds_and_keeps_them(no_augment):
     share = turned / width[:, None]
     assert np.abs(share).max() <= 0.2 + 1e-6
     assert np.ptp(share, axis=0).min() > 0.37
+
+
+def test_a_stretch_changes_width_over_height_up_to_its_bound_and_nothing_else(no_augment):
+    crops = marked(mouth_points(), [0])
+    view = View(32, "square", 1.6)
+    views = sample_views(crops, np.zeros(300, int), view, replace(no_augment, stretch=0.2), np.random.default_rng(0))
+    plain = views_on_boxes(crops, np.zeros(1, int), None, view)
+    linear = np.linalg.inv(plain.to_image[0, :, :2]) @ views.to_image[:, :, :2]
+    ratio = np.log(linear[:, 0, 0] / linear[:, 1, 1])
+    assert np.abs(ratio).max() <= 0.2 + 1e-9
+    assert np.ptp(ratio) > 0.38
+    np.testing.assert_allclose(np.linalg.det(linear), 1.0, atol=1e-9)  # the area stays
+    np.testing.assert_allclose(linear[:, [0, 1], [1, 0]], 0.0, atol=1e-12)
+    middle = np.full(2, 15.5)
+    np.testing.assert_allclose(
+        views.to_image[:, :, :2] @ middle + views.to_image[:, :, 2],
+        np.tile(plain.to_image[0, :, :2] @ middle + plain.to_image[0, :, 2], (300, 1)),
+        atol=1e-9,
+    )
 
 
 @pytest.fixture
