@@ -131,7 +131,8 @@ class Hourglass(nnx.Module):
     def __init__(self, net: Net, *, rngs: nnx.Rngs) -> None:
         w = [round(net.width * level) for level in self.levels]
         self.stem = _ConvNorm(12, w[0], 3, rngs=rngs)
-        self.encoder = nnx.List([_Residual(c, rngs=rngs) for c in w])
+        # None at the highest resolution, where it costs a fifth of the whole network and gains 1 % of the error.
+        self.encoder = nnx.List([_Residual(c, rngs=rngs) for c in w[1:]])
         self.down = nnx.List([_ConvNorm(a, b, 3, stride=2, rngs=rngs) for a, b in pairwise(w)])
         self.up = nnx.List([_ConvNorm(b, a, 1, rngs=rngs) for a, b in pairwise(w)])
         self.decoder = nnx.List([_Residual(c, rngs=rngs) for c in w[:-1]])
@@ -143,9 +144,9 @@ class Hourglass(nnx.Module):
 
     def encode(self, views: Array, *, train: bool) -> Encoded:
         """Returns features, frame and dense outputs (M = S / 2) of normalised views (B, S, S, 3), S % 16 == 0."""
-        x = self.encoder[0](jax.nn.relu(self.stem(_space_to_depth(views), train)), train)
+        x = jax.nn.relu(self.stem(_space_to_depth(views), train))
         skips = [x]
-        for down, block in zip(self.down, self.encoder[1:], strict=True):
+        for down, block in zip(self.down, self.encoder, strict=True):
             x = block(jax.nn.relu(down(x, train)), train)
             skips.append(x)
         context = jax.nn.relu(self.squeeze(x, train)).mean((1, 2))
