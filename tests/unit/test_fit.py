@@ -171,9 +171,8 @@ def test_batches_have_one_size(crops, no_augment, faces, size, expected):
 
 @pytest.mark.pipeline
 def test_the_hourglass_learns_too(train, net_params, view):
-    fitted = train(
-        net=net_params, view=view, epochs=30, loss="wing", mask_weight=1.0, map_weight=0.2, learning_rate=1e-2
-    )
+    changes = {"loss": "wing", "mask_weight": 10.0, "map_weight": 0.2, "tangential": 0.3, "optimiser": "muon"}
+    fitted = train(net=net_params, view=view, epochs=30, **changes)
     first, last = fitted.history[0], fitted.history[-1]
     for name in ("loss", "landmark", "mask", "map", "train_nme"):
         assert last[name] < 0.8 * first[name], name

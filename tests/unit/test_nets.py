@@ -83,7 +83,7 @@ def test_the_hourglass_counts_its_parameters(base):
 
     w = [4, 8, 12, 16]
     expected = conv_norm(12, 4, 3) + conv_norm(16, 96, 1) + (4 * 3 + 3) + (4 * 56 + 56)
-    expected += sum(2 * conv_norm(c, c, 3) for c in w) + sum(2 * conv_norm(c, c, 3) for c in w[:-1])
+    expected += sum(2 * conv_norm(c, c, 3) for c in w[1:]) + sum(2 * conv_norm(c, c, 3) for c in w[:-1])
     expected += sum(conv_norm(a, b, 3) + conv_norm(b, a, 1) for a, b in pairwise(w))
     assert parameters(base) == expected + (208 * 8 + 8) + (8 * 112 + 112)
 
