@@ -1,6 +1,7 @@
 """Lipstick: the colour of the lips changed, their shading and texture kept."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from typing import Any, Protocol
 
 import cv2
@@ -14,12 +15,15 @@ from lipseg.inference.contours import smooth
 from lipseg.inference.coverage import scanline_coverage
 
 Colour = tuple[int, int, int]
-Grey = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
+Grey = Floats  # (h, w), float32 where speed matters
 
 # Lengths in shares of the mouth's width.
 _FEATHER = 0.013  # deviation of the blur that softens the edge
-_BAND = (0.035, 0.09)  # how far from the inner contour teeth are looked for: surely, and no longer
+_BAND = (0.02, 0.055)  # how far from the inner contour teeth are looked for: surely, and no longer
 _TEXTURE = 0.04  # what is finer than this is the lips' texture, what is coarser their shading
+_RIM = 0.025  # deviation of the blur whose value tells how far in a pixel lies
+_RIM_AVERAGE = 0.05
 _GUARD_BLUR = 0.006
 # What the blurred coverage must be for no paint and for all of it: a straight edge has 0.5, so that the paint ends half
 # a deviation outside the contour and is full one and a half inside.
@@ -28,11 +32,17 @@ _EDGE = (0.32, 0.92)
 _OPENING_EDGE = (0.12, 0.5)
 # Openings at least this high against the mouth's width are open; below the first they are a seam that is painted over.
 _OPEN = (0.012, 0.035)
+# Deviation in pixels of the widest blur that is taken at the picture's own size.
+_WIDEST = 10.0
+# How much brighter than the lips beside it the rim may be.
+_RIM_EXCESS = 1.05
 # Scan lines a pixel row of the coverage; the feather hides more.
 _LINES = 4
 # A lipstick does not take the lips all the way to its own lightness: how bright the picture's light is, nobody knows,
 # and lips brighter than their light glow.
 _DARKEN, _LIGHTEN = 0.75, 0.4
+# Weight of the frame before in the lips' tone: half of a change is seen after three frames.
+_MEMORY = 0.8
 # Lips with less chroma for their lightness than this are grey: their colour tells nothing from anything else.
 _GREY = 0.04
 
@@ -77,8 +87,8 @@ class LipTone:
 
     def towards(self, other: "LipTone", share: float) -> "LipTone":
         """Returns the tone a share of the way, 0..1, to another."""
-        mine, its = _values(self), _values(other)
-        return LipTone(*(m + share * (i - m) for m, i in zip(mine, its, strict=True)))
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return LipTone(*(mine + share * (its - mine) for mine, its in pairs))
 
 
 class HasLandmarks(Protocol):
@@ -193,6 +203,52 @@ def paint_over(
     return tone
 
 
+class Painter:
+    """Puts the same lipstick on every frame of a video.
+
+    It remembers each person's bare lips, so that the paint does not flicker.
+
+    Attributes:
+        colour: the lipstick's (R, G, B), bytes.
+        opacity: 0..1.
+        finish: matte, satin or gloss.
+    """
+
+    def __init__(self, colour: Colour, opacity: float = 0.6, finish: Finish = FINISHES["satin"]) -> None:
+        self.colour, self.opacity, self.finish = colour, opacity, finish
+        self._tones: dict[object, LipTone] = {}
+
+    def __call__(self, frame: NDArray[np.uint8], faces: Sequence[Any]) -> NDArray[np.uint8]:
+        """Returns a copy of the next frame with the lips of all its faces painted.
+
+        Args:
+            frame: (height, width, 3) RGB uint8.
+            faces: things with ``landmarks``, or with ``lips`` that have them; one with an ``id`` is the same person
+                as in the frame before. Without, the place in the sequence counts.
+        """
+        painted = frame.copy()
+        tones: dict[object, LipTone] = {}
+        for place, face in enumerate(faces):
+            key = getattr(face, "id", place)
+            lips = getattr(face, "lips", face)
+            before = self._tones.get(key)
+            tone = paint_over(painted, lips, self.colour, self.opacity, self.finish, previous=before, memory=_MEMORY)
+            if tone is not None:
+                tones[key] = tone
+        # Who is not in this frame is forgotten: hours of video meet many people.
+        self._tones = tones
+        return painted
+
+
+def painter(colour: str, opacity: float = 0.6, finish: str = "satin") -> Painter:
+    """Returns a painter for a video's frames by the names of a colour and a finish.
+
+    Raises:
+        DataError: if the colour or the finish is unknown.
+    """
+    return Painter(parse_colour(colour), opacity, parse_finish(finish))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Region:
     """The part of the picture that holds the lips.
@@ -259,7 +315,7 @@ def _opening_height(points: NDArray[np.float64]) -> float:
     return 1.5 * area / max(float(np.hypot(np.ptp(x), np.ptp(y))), 1e-6)
 
 
-def _measure(lab: NDArray[np.float32], alpha: Grey) -> LipTone:
+def _measure(lab: Floats, alpha: Grey) -> LipTone:
     """Returns the tone of the lips by medians over the well covered pixels."""
     chosen = alpha > min(0.9, 0.8 * float(alpha.max()))
     lightness, highlight = np.percentile(lab[..., 0][chosen], (50, 85)) if chosen.any() else (0.5, 0.5)
@@ -267,7 +323,7 @@ def _measure(lab: NDArray[np.float32], alpha: Grey) -> LipTone:
     return LipTone(max(float(lightness), 0.05), max(float(highlight), 0.05), float(a), float(b))
 
 
-def _guard(lab: NDArray[np.float32], tone: LipTone, region: _Region) -> Grey:
+def _guard(lab: Floats, tone: LipTone, region: _Region) -> Grey:
     """Returns how surely a pixel, 0..1, is no lip: (h, w).
 
     Judged by lightness against the lips' and by saturation (chroma over lightness, which shading leaves alone) along
@@ -281,15 +337,13 @@ def _guard(lab: NDArray[np.float32], tone: LipTone, region: _Region) -> Grey:
     coloured = float(_step(saturation, _GREY, 2 * _GREY))
     along = (lab[..., 1] * tone.a + lab[..., 2] * tone.b) / (max(chroma, 1e-3) * lightness) / max(saturation, 1e-3)
     pale = 1 - _ramp(along, 0.4, 0.75)
-    teeth = pale * _ramp(ratio, 1.05, 1.25) * coloured + _ramp(ratio, 1.3, 1.6) * (1 - coloured)
+    teeth = pale * _ramp(ratio, 1.08, 1.3) * coloured + _ramp(ratio, 1.3, 1.6) * (1 - coloured)
     cavity = _ramp(-ratio, -0.6, -0.35)
     hair = (1 - _ramp(along, 0.35, 0.7)) * _ramp(-ratio, -0.8, -0.55) * coloured
     return _blur(np.maximum(np.maximum(teeth, cavity) * region.band, hair), _GUARD_BLUR * region.width)
 
 
-def _painted(
-    lab: NDArray[np.float32], tone: LipTone, region: _Region, colour: Colour, finish: Finish
-) -> NDArray[np.float32]:
+def _painted(lab: Floats, tone: LipTone, region: _Region, colour: Colour, finish: Finish) -> Floats:
     """Returns the lips as they look under paint that covers fully: (h, w, 3) Oklab."""
     paint = oklab.from_rgb8(np.array(colour, np.uint8))
     step = float(paint[0]) - tone.lightness
@@ -300,6 +354,8 @@ def _painted(
     lightness = lab[..., 0]
     diffuse = np.minimum(lightness, np.float32(tone.highlight))
     ratio = np.maximum(diffuse, 1e-3) / np.float32(tone.lightness)
+    rim, limit = _rim(ratio, region)
+    ratio = np.maximum(ratio - rim * np.maximum(ratio - limit, 0), np.float32(1e-3))
     # Paint lighter than the lips must not blow up the noise of a dark picture.
     texture = finish.texture * min(1.0, tone.lightness / target)
     if texture != 1.0:
@@ -308,11 +364,26 @@ def _painted(
     painted[..., 0] = target * ratio
     painted[..., 1:] = chroma * ratio[..., None]
 
-    reflected = (lightness - diffuse) * np.float32(finish.highlights / max(1 - tone.highlight, 0.1))
+    reflected = (1 - rim) * (lightness - diffuse) * np.float32(finish.highlights / max(1 - tone.highlight, 0.1))
     if finish.shine:
         reflected = reflected + _shine(ratio, region) * np.float32(finish.shine)
     white = np.array([1.0, 0.0, 0.0], np.float32)
     return painted + np.clip(reflected, 0.0, 0.95)[..., None] * (white - painted)
+
+
+def _rim(ratio: Grey, region: _Region) -> tuple[Grey, Grey]:
+    """Returns how much a pixel belongs to the lips' rim, 0..1, and how light it may be there: two (h, w).
+
+    The rim shows skin or teeth too, where the contour is a little off, and paint as bright as they are would draw a
+    bright line around the lips: it may be little brighter than the lips beside it are on average.
+    """
+    depth = _blur(region.alpha, _RIM * region.width)
+    weight = (region.alpha * depth) ** 4
+    share = _blur(weight, _RIM_AVERAGE * region.width)
+    average = np.where(
+        share > 1e-4, _blur(ratio * weight, _RIM_AVERAGE * region.width) / np.maximum(share, 1e-4), ratio
+    )
+    return 1 - _ramp(depth, 0.75, 0.97), average * np.float32(_RIM_EXCESS)
 
 
 def _shine(ratio: Grey, region: _Region) -> Grey:
@@ -329,27 +400,34 @@ def _shine(ratio: Grey, region: _Region) -> Grey:
     )
     for outline, edge, height, start, stop, strength in halves:
         ridge = (1 - height) * scheme.resample_chain(edge, 41) + height * scheme.resample_chain(outline, 41)
-        thickness = float(np.median(np.linalg.norm(scheme.resample_chain(outline, 9) - scheme.resample_chain(edge, 9), axis=1)))
+        thickness = float(
+            np.median(np.linalg.norm(scheme.resample_chain(outline, 9) - scheme.resample_chain(edge, 9), axis=1))
+        )
         along = np.linspace(0, 1, 41)
         light = strength * np.clip(np.minimum(along - start, stop - along) / 0.15, 0, 1)
         streak = np.zeros_like(canvas)
         vertices = np.round(np.clip(ridge, -1e6, 1e6) * 16).astype(np.int32)
         broad = max(1, round(0.12 * thickness))
         for index in np.flatnonzero(light):
-            cv2.line(streak, vertices[index], vertices[min(index + 1, 40)], (float(light[index]),), broad, cv2.LINE_8, 4)
+            cv2.line(
+                streak, vertices[index], vertices[min(index + 1, 40)], (float(light[index]),), broad, cv2.LINE_8, 4
+            )
         canvas = np.maximum(canvas, _blur(streak, max(0.12 * thickness, 0.5)))
     texture = ratio / _blur(ratio, _TEXTURE * region.width)
     return canvas * np.clip(1 + 6 * (texture - 1), 0.3, 2.0) * _ramp(ratio, 0.75, 1.05)
-
-
-def _values(tone: LipTone) -> tuple[float, float, float, float]:
-    return tone.lightness, tone.highlight, tone.a, tone.b
 
 
 def _blur(grey: Grey, deviation: float) -> Grey:
     """Returns the picture blurred by a Gaussian; the edge's pixels go on beyond it."""
     if deviation < 0.2:
         return grey
+    if deviation > _WIDEST:
+        # As smooth at a fraction of the work: a large mouth's blur is taken from its smaller picture.
+        rows, columns = grey.shape
+        by = deviation / (_WIDEST / 2)
+        small = (max(1, round(columns / by)), max(1, round(rows / by)))
+        shrunk = _blur(cv2.resize(grey, small, interpolation=cv2.INTER_AREA), _WIDEST / 2)  # type: ignore[arg-type]
+        return cv2.resize(shrunk, (columns, rows), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
     size = 2 * int(np.ceil(3 * deviation)) + 1
     return cv2.GaussianBlur(grey, (size, size), deviation, borderType=cv2.BORDER_REPLICATE)  # type: ignore[return-value]
 

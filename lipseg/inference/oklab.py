@@ -1,8 +1,10 @@
-"""Oklab, a colour space in which equal steps look equal (Ottosson, "A perceptual color space for image processing", 2020).
+"""Oklab, a colour space in which equal steps look equal.
 
-Its three axes are L (lightness, 0..1), a (green to red) and b (blue to yellow). They are linear in the cube roots of
-the eye's responses to light: dimming the light by a factor k multiplies L, a and b alike by the cube root of k. That
-is why shading can be carried over from one surface to another by a ratio of L.
+Ottosson, "A perceptual color space for image processing", 2020: https://bottosson.github.io/posts/oklab/
+
+Its axes are L (lightness, 0..1), a (green to red) and b (blue to yellow). They are linear in the cube roots of the
+eye's responses to light: dimming the light by a factor k multiplies L, a and b alike by the cube root of k. That is
+why shading can be carried over from one surface to another by a ratio of L.
 """
 
 from typing import Any
@@ -43,24 +45,24 @@ def _decoding_table() -> NDArray[np.float32]:
 _LINEAR = _decoding_table()
 
 
-def from_linear(rgb: Floats) -> NDArray[np.float32]:
+def from_linear(rgb: Floats) -> Floats:
     """Returns linear sRGB (..., 3), 0..1 within the gamut, as Oklab (..., 3) float32."""
     return np.cbrt(rgb.astype(np.float32) @ _CONES.T) @ _LAB.T
 
 
-def to_linear(lab: Floats) -> NDArray[np.float32]:
+def to_linear(lab: Floats) -> Floats:
     """Returns Oklab (..., 3) as linear sRGB (..., 3) float32; what lies outside 0..1 is outside the gamut."""
     roots = lab.astype(np.float32) @ _LAB_BACK.T
     return (roots * roots * roots) @ _CONES_BACK.T
 
 
-def from_rgb8(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+def from_rgb8(rgb: NDArray[np.uint8]) -> Floats:
     """Returns sRGB bytes (..., 3) as Oklab (..., 3) float32."""
     return from_linear(_LINEAR[rgb])
 
 
 def to_rgb8(lab: Floats) -> NDArray[np.uint8]:
-    """Returns Oklab (..., 3) as sRGB bytes (..., 3), clipped to the gamut; the inverse of ``from_rgb8`` on its range."""
+    """Returns Oklab (..., 3) as sRGB bytes (..., 3), clipped to the gamut; undoes ``from_rgb8``."""
     linear = np.clip(to_linear(lab), 0.0, 1.0)
     code = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.power(linear, np.float32(1 / 2.4)) - 0.055)
     return np.round(255 * code).astype(np.uint8)
