@@ -404,6 +404,8 @@ def _shine(ratio: Grey, region: _Region) -> Grey:
             np.median(np.linalg.norm(scheme.resample_chain(outline, 9) - scheme.resample_chain(edge, 9), axis=1))
         )
         along = np.linspace(0, 1, 41)
+        # A thin lip has no room for a streak: it would look like a wire.
+        strength *= _step(thickness / region.width, 0.02, 0.12)
         light = strength * np.clip(np.minimum(along - start, stop - along) / 0.15, 0, 1)
         streak = np.zeros_like(canvas)
         vertices = np.round(np.clip(ridge, -1e6, 1e6) * 16).astype(np.int32)
@@ -412,7 +414,7 @@ def _shine(ratio: Grey, region: _Region) -> Grey:
             cv2.line(
                 streak, vertices[index], vertices[min(index + 1, 40)], (float(light[index]),), broad, cv2.LINE_8, 4
             )
-        canvas = np.maximum(canvas, _blur(streak, max(0.12 * thickness, 0.5)))
+        canvas = np.maximum(canvas, _blur(streak, max(0.12 * thickness, 0.9)))
     texture = ratio / _blur(ratio, _TEXTURE * region.width)
     return canvas * np.clip(1 + 6 * (texture - 1), 0.3, 2.0) * _ramp(ratio, 0.75, 1.05)
 
