@@ -336,8 +336,8 @@ def _guard(lab: Floats, tone: LipTone, region: _Region) -> Grey:
     saturation = chroma / tone.lightness
     coloured = float(_step(saturation, _GREY, 2 * _GREY))
     along = (lab[..., 1] * tone.a + lab[..., 2] * tone.b) / (max(chroma, 1e-3) * lightness) / max(saturation, 1e-3)
-    pale = 1 - _ramp(along, 0.4, 0.75)
-    teeth = pale * _ramp(ratio, 1.08, 1.3) * coloured + _ramp(ratio, 1.3, 1.6) * (1 - coloured)
+    pale = 1 - _ramp(along, 0.5, 0.85)
+    teeth = pale * _ramp(ratio, 1.05, 1.2) * coloured + _ramp(ratio, 1.3, 1.6) * (1 - coloured)
     cavity = _ramp(-ratio, -0.6, -0.35)
     hair = (1 - _ramp(along, 0.35, 0.7)) * _ramp(-ratio, -0.8, -0.55) * coloured
     return _blur(np.maximum(np.maximum(teeth, cavity) * region.band, hair), _GUARD_BLUR * region.width)
