@@ -9,6 +9,7 @@ import typer
 import lipseg
 from lipseg.cli.exit_codes import exit_code_of
 from lipseg.cli.info import info
+from lipseg.cli.makeup import makeup
 from lipseg.cli.predict import predict
 from lipseg.errors import LipsegError
 
@@ -22,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(short_help="Find the lips in pictures.")(predict)
+app.command(short_help="Put lipstick on the lips in photos.")(makeup)
 app.command(short_help="Print what a model is.")(info)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg import scheme
+from lipseg.inference.coverage import scanline_coverage
 
 Points = NDArray[np.floating[Any]]
 
@@ -17,8 +18,9 @@ REGIONS = ("mouth", "lips", "inner", "upper", "lower")
 # also fills the pixels that an outline touches, which at the picture's own resolution thickens a lip by half a pixel
 # on either side and opens every closed mouth.
 _FINE = 5
-# The same for mattes, whose coverage is counted.
-_MATTE_FINE = 8
+# Scan lines a pixel row of a matte; fewer where a large mouth would take more than this many cells in memory.
+_MATTE_LINES = 8
+_MATTE_CELLS = 4_000_000
 # Fractional bits of the vertices given to OpenCV.
 _SHIFT = 4
 # A mouth wider than this is drawn without the finer grid: half a pixel no longer matters, the memory would.
@@ -116,7 +118,7 @@ def matte(points: Points, height: int, width: int, name: str = "lips") -> NDArra
         name: "lips" (mouth without inner), "mouth" or "inner".
 
     Returns:
-        (height, width) float32 in 0..1, exact to 1/64.
+        (height, width) float32 in 0..1: exact along x, and to a sixteenth of a pixel along y.
 
     Raises:
         ValueError: for another region, or if ``points`` has another shape or is not finite.
@@ -128,25 +130,19 @@ def matte(points: Points, height: int, width: int, name: str = "lips") -> NDArra
     covered = np.zeros((height, width), np.float32)
     outer, inner = smooth(points[scheme.OUTER]), smooth(points[scheme.INNER])
     limit = np.array([width, height])
-    low = np.clip(np.floor(outer.min(0)) - 1, 0, limit).astype(int)
+    low = np.clip(np.floor(outer.min(0)), 0, limit).astype(int)
     high = np.clip(np.floor(outer.max(0)) + 2, low, limit).astype(int)
     columns, rows = (int(n) for n in high - low)
     if columns == 0 or rows == 0:
         return covered
-    fine = _MATTE_FINE if max(columns, rows) <= _FINE_LIMIT else 1
-
-    def fill(curve: Points) -> NDArray[np.bool_]:
-        vertices = np.clip((curve - low + 0.5) * fine - 0.5, -1e6, 1e6)
-        canvas = np.zeros((rows * fine, columns * fine), np.uint8)
-        cv2.fillPoly(canvas, [np.round(vertices * 2**_SHIFT).astype(np.int32)], (1,), cv2.LINE_8, _SHIFT)
-        return canvas > 0
-
-    mouth = fill(outer)
+    fine = max(1, min(_MATTE_LINES, _MATTE_CELLS // (rows * columns)))
+    corner = (int(low[0]), int(low[1]))
+    share = scanline_coverage(outer, corner, rows, columns, fine)
     if name != "mouth":
-        opening = fill(inner)
-        mouth = mouth & (opening if name == "inner" else ~opening)
-    share = mouth.reshape(rows, fine, columns, fine).mean((1, 3), dtype=np.float32)
-    covered[low[1] : high[1], low[0] : high[0]] = share
+        # Line by line, the opening is cut off at the outer contour; so lips and inner add up to the mouth.
+        opening = np.minimum(scanline_coverage(inner, corner, rows, columns, fine), share)
+        share = opening if name == "inner" else share - opening
+    covered[low[1] : high[1], low[0] : high[0]] = share.mean(1)
     return covered
 
 

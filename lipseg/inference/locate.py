@@ -82,6 +82,9 @@ class MouthBox:
         Args:
             points: (56, 2) landmarks in pixels of the picture.
             origin: of the box.
+
+        Raises:
+            DataError: if the landmarks are not finite or have no extent.
         """
         points = points.astype(np.float64)
         (ol, orr), (il, ir) = scheme.OUTER_CORNERS, scheme.INNER_CORNERS

@@ -37,6 +37,7 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         (["--version"], f"lipseg {lipseg.__version__}\n"),
         (["predict", "--help"], "--mouth-boxes FILE.csv"),
         (["info", "--help"], "--json"),
+        (["makeup", "--help"], "--finish NAME"),
     ],
 )
 def test_answers_without_heavy_imports(arguments, said):

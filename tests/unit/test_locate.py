@@ -144,3 +144,59 @@ def test_a_name_that_stands_for_two_pictures_is_refused():
     table = {"a.jpg": [MouthBox(1, 2, 3, 4, "boxes.csv, line 2")]}
     with pytest.raises(DataError, match=r"boxes\.csv, line 2: 'a\.jpg' could be p/a\.jpg or q/a\.jpg"):
         locate.match_boxes(table, [Path("p/a.jpg"), Path("q/a.jpg")])
+
+
+def turned(points: np.ndarray, roll: float, centre: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
+    """Points turned about a centre; positive lowers what lies to the image's right."""
+    turn = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
+    return (points - centre) @ turn.T + centre
+
+
+def ellipse_mouth(x: float = 50.0, y: float = 40.0) -> np.ndarray:
+    """An upright mouth whose corners lie level, 40 wide and 16 high, as (56, 2) landmarks."""
+
+    def ring(upper: int, width: float, height: float) -> np.ndarray:
+        """28 points, the first ``upper`` of them from corner to corner over the upper lip."""
+        angle = np.concatenate([np.linspace(0, np.pi, upper), np.linspace(np.pi, 2 * np.pi, 30 - upper)[1:-1]])
+        return np.stack([x - width / 2 * np.cos(angle), y - height / 2 * np.sin(angle)], 1)
+
+    return np.concatenate([ring(14, 40, 16), ring(15, 24, 4)])
+
+
+@pytest.mark.parametrize("roll", [0.0, 0.3, -0.8, 1.5, -3.0, 3.1])
+def test_the_box_around_a_turned_mouth_is_the_upright_one_turned(roll):
+    points = ellipse_mouth()
+    upright, box = MouthBox.around(points), MouthBox.around(turned(points, roll, (50, 40)), "frame 7")
+    assert box.roll == pytest.approx(upright.roll + roll, abs=1e-9)
+    centre = (upright.as_array()[:2] + upright.as_array()[2:]) / 2
+    expected = turned(centre, roll, (50, 40))
+    np.testing.assert_allclose((box.as_array()[:2] + box.as_array()[2:]) / 2, expected, atol=1e-9)
+    np.testing.assert_allclose((box.x1 - box.x0, box.y1 - box.y0), (upright.x1 - upright.x0, upright.y1 - upright.y0))
+    assert box.origin == "frame 7"
+
+
+def test_the_box_around_an_upright_mouth_is_its_bounding_box():
+    box = MouthBox.around(ellipse_mouth())
+    assert box.roll == pytest.approx(0, abs=1e-12)
+    np.testing.assert_allclose(box.as_array(), [30, 32, 70, 48], atol=0.1)
+
+
+def test_the_turned_box_holds_all_landmarks_and_touches_four_sides():
+    points = turned(ellipse_mouth() + np.random.default_rng(2).normal(0, 1.5, (56, 2)), 0.5)
+    box = MouthBox.around(points)
+    low, high = box.as_array()[:2], box.as_array()[2:]
+    own = turned(points, -box.roll, tuple((low + high) / 2))
+    np.testing.assert_allclose(own.min(0), low, atol=1e-9)
+    np.testing.assert_allclose(own.max(0), high, atol=1e-9)
+
+
+def test_a_box_with_no_finite_roll_is_refused():
+    with pytest.raises(DataError, match="frame 3: the roll nan is not finite"):
+        MouthBox(1, 2, 3, 4, "frame 3", roll=float("nan"))
+
+
+def test_landmarks_without_extent_have_no_box():
+    with pytest.raises(DataError, match="frame 3: x0 must be smaller"):
+        MouthBox.around(np.full((56, 2), 7.0), "frame 3")
+    with pytest.raises(DataError, match=r"frame 3: .*finite"):
+        MouthBox.around(np.full((56, 2), np.nan), "frame 3")

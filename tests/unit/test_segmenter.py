@@ -207,3 +207,35 @@ def test_boxes_of_both_kinds_may_be_mixed():
     boxes = [MouthBox(10.0, 20.0, 50.0, 40.0, "a test"), (12.0, 22.0, 52.0, 42.0)]
     found = LipSegmenter(SamePoints(View(16, "square", 2.0), UNIT))(np.zeros((70, 90, 3), np.uint8), boxes)
     assert [lips.box for lips in found] == [(10, 20, 50, 40), (12, 22, 52, 42)]
+
+
+@pytest.mark.parametrize("roll", [0.4, -1.2, 3.0])
+def test_points_of_a_rolled_box_come_back_turned(roll):
+    box = MouthBox(10.0, 20.0, 50.0, 40.0, roll=roll)
+    (lips,) = LipSegmenter(SamePoints(View(16, "square", 2.0), UNIT))(np.zeros((70, 90, 3), np.uint8), [box])
+    turn = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
+    np.testing.assert_allclose(lips.landmarks, 30 + ((UNIT - 0.5) * 80) @ turn.T, atol=1e-4)
+    assert lips.roll == roll
+
+
+@pytest.mark.parametrize("roll", [0.5, -2.0])
+def test_a_rolled_view_shows_what_its_points_come_back_to(roll):
+    box = MouthBox(40, 28, 80, 54, roll=roll)
+    (lips,) = LipSegmenter(FindRed(View(32, "square", 1.6)))(red_spot(52.3, 44.8), [box])
+    np.testing.assert_allclose(lips.landmarks, np.tile((52.3, 44.8), (56, 1)), atol=0.15)
+
+
+def test_the_box_around_found_lips_is_that_of_the_next_frame():
+    unit = np.array([0.5, 0.5]) + (UNIT - 0.5) * [0.6, 0.3]
+    segmenter = LipSegmenter(SamePoints(View(16, "square", 2.0), unit))
+    image = np.zeros((200, 200, 3), np.uint8)
+    (first,) = segmenter(image, [MouthBox(80, 90, 130, 115, roll=0.3)])
+    box = MouthBox.around(first.landmarks)
+    (second,) = segmenter(image, [box])
+    # The same view of a mouth turned as before: the landmarks turn with the box about its centre.
+    assert second.roll == box.roll
+    own = (second.landmarks - second.landmarks.mean(0)) @ np.array(
+        [[np.cos(box.roll), -np.sin(box.roll)], [np.sin(box.roll), np.cos(box.roll)]]
+    )
+    expected = (unit - unit.mean(0)) * 2.0 * max(box.x1 - box.x0, box.y1 - box.y0)
+    np.testing.assert_allclose(own, expected, atol=1e-3)

@@ -1,0 +1,244 @@
+"""``lipseg makeup`` as a user runs it, with a known model behind it."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from lipseg.cli.app import main
+from lipseg.cli.exit_codes import ExitCode
+from lipseg.data.frames import View
+from lipseg.inference import segmenter
+from lipseg.model.predictor import Prediction
+
+# Two ellipses about the view's middle: landmarks that are known for every box.
+_ANGLE = np.linspace(0, 2 * np.pi, 28, endpoint=False)
+_RING = np.stack([-np.cos(_ANGLE), -0.5 * np.sin(_ANGLE)], 1)
+UNIT = 0.5 + np.concatenate([0.3 * _RING, 0.15 * _RING])
+
+
+class Ellipses:
+    """A model that sees the same mouth in every view."""
+
+    view = View(24, "square", 1.5)
+    card: dict = {}  # noqa: RUF012
+
+    def __call__(self, views):
+        n = len(views)
+        return Prediction(
+            np.repeat(UNIT[None], n, 0).astype(np.float32),
+            np.zeros(n, np.int64),
+            np.ones((n, 1), np.float32),
+            np.ones(n, np.float32),
+        )
+
+
+@pytest.fixture
+def lips(capsys, tmp_path, monkeypatch):
+    """Runs ``lipseg makeup`` in the test's folder with the known model: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(segmenter, "load_predictor", lambda folder: Ellipses())
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main(["makeup", *map(str, arguments)])
+        captured = capsys.readouterr()
+        return int(caught.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+def save(path: str | Path, height: int = 60, width: int = 100, mode: str = "RGB", **options) -> Path:
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shade = np.add.outer(np.arange(height), np.arange(width))
+    pixels = np.stack([150 + shade % 20, 90 + shade % 20, 90 + shade % 20], 2).astype(np.uint8)
+    Image.fromarray(pixels).convert(mode).save(path, **options)
+    return path
+
+
+def pixels(path: str | Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB")).astype(int)
+
+
+def files(folder: str | Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file())
+
+
+def test_a_photo_is_painted_beside_itself(lips):
+    save("a.png")
+    code, out, err = lips("a.png", "--color", "#0000ff", "--opacity", 1)
+    assert (code, out, err) == (0, "a.makeup.png\n", "")
+    before, after = pixels("a.png"), pixels("a.makeup.png")
+    # The mouth crop's view covers the long side: 100 pixels about the middle. The lower lip is painted, not the mouth.
+    assert after[41, 50, 2] - after[41, 50, 0] > 60
+    np.testing.assert_array_equal(after[30, 50], before[30, 50])
+    np.testing.assert_array_equal(after[:12], before[:12])
+    assert files(".") == ["a.makeup.png", "a.png"]
+
+
+def test_every_mouth_box_is_painted(lips):
+    save("a.png", 100, 200)
+    code, _, _ = lips(
+        "a.png", "--mouth-box", "20,30,80,60", "--mouth-box", "120,30,180,60", "-o", "b.png", "--finish", "gloss"
+    )
+    assert code == 0
+    changed = np.abs(pixels("b.png") - pixels("a.png")).max(2) > 5
+    # Upper and lower lip of both.
+    assert changed[[35, 55, 35, 55], [50, 50, 150, 150]].all()
+    assert not changed[:, 95:105].any()
+
+
+def test_boxes_from_a_file(lips):
+    save("a.png")
+    save("b.png")
+    Path("boxes.csv").write_text("image,x0,y0,x1,y1\na.png,30,20,70,40\n")
+    code, out, err = lips("a.png", "b.png", "--mouth-boxes", "boxes.csv")
+    assert code == ExitCode.SOME_FAILED
+    assert out == "a.makeup.png\n"
+    assert "no row for 'b.png' in boxes.csv" in err
+    assert "1 of 2 photos failed" in err
+
+
+def test_a_jpeg_stays_one_with_its_exif_data_and_profile(lips):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "a camera"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    save("a.JPG", exif=exif, icc_profile=profile, quality=97)
+    assert lips("a.JPG")[0] == 0
+    painted = Image.open("a.makeup.JPG")
+    assert (painted.format, painted.size) == ("JPEG", (60, 100))  # upright
+    assert painted.getexif()[0x010F] == "a camera"
+    assert painted.getexif().get(0x0112, 1) == 1
+    assert painted.info["icc_profile"] == profile
+    turned = np.rot90(pixels("a.JPG"), -1)
+    assert np.abs(pixels("a.makeup.JPG") - turned)[:20].mean() < 4
+
+
+def test_transparency_is_kept(lips):
+    image = Image.open(save("a.png", mode="RGBA"))
+    image.putalpha(200)
+    image.save("a.png")
+    assert lips("a.png", "--opacity", 1)[0] == 0
+    painted = np.asarray(Image.open("a.makeup.png"))
+    assert painted.shape == (60, 100, 4)
+    assert (painted[..., 3] == 200).all()
+    np.testing.assert_array_equal(painted[:12, :, :3], np.asarray(image)[:12, :, :3])
+
+
+@pytest.mark.parametrize(("name", "mode"), [("a.png", "L"), ("a.gif", "P"), ("a.jpg", "CMYK"), ("a.bmp", "RGB")])
+def test_other_kinds_of_pictures(lips, name, mode):
+    save(name, mode=mode)
+    code, out, _ = lips(name, "--color", "blue", "--opacity", 1)
+    assert code == 0
+    painted = pixels(out.strip())
+    assert painted[41, 50, 2] - painted[41, 50, 0] > 40
+
+
+def test_folders_are_mirrored_and_painted_pictures_are_no_inputs(lips):
+    save("in/a.png")
+    save("in/sub/b.jpeg")
+    code, out, _ = lips("in", "-o", "out")
+    assert code == 0
+    assert out.splitlines() == [str(Path("out/a.makeup.png")), str(Path("out/sub/b.makeup.jpeg"))]
+    assert files("out") == ["a.makeup.png", "sub/b.makeup.jpeg"]
+    assert lips("in")[0] == 0
+    assert lips("in", "--force")[0] == 0
+    assert files("in") == ["a.makeup.png", "a.png", "sub/b.jpeg", "sub/b.makeup.jpeg"]
+    assert lips("out")[0] == ExitCode.USAGE
+    assert lips("out/a.makeup.png")[0] == 0  # named outright, it is
+
+
+@pytest.mark.parametrize("name", ["b.jpg", "b.webp", "b.tiff", "new/b.png"])
+def test_the_file_to_write_names_its_format(lips, name):
+    save("a.png")
+    code, out, _ = lips("a.png", "-o", name)
+    assert (code, out) == (0, f"{Path(name)}\n")
+    assert Image.open(name).size == (100, 60)
+
+
+def test_nothing_is_overwritten_without_force(lips):
+    save("a.png")
+    Path("a.makeup.png").write_text("mine")
+    code, _, err = lips("a.png")
+    assert code == ExitCode.USAGE
+    assert err == "error: a.makeup.png: exists already; give --force to overwrite, or another place with -o\n"
+    assert Path("a.makeup.png").read_text() == "mine"
+    assert lips("a.png", "--force")[0] == 0
+    assert Image.open("a.makeup.png").size == (100, 60)
+
+
+def test_a_photo_without_a_face_is_not_written(lips, monkeypatch):
+    save("a.png")
+    save("b.png")
+    original = segmenter.LipSegmenter.__call__
+    found = iter([[], None])
+    monkeypatch.setattr(
+        segmenter.LipSegmenter,
+        "__call__",
+        lambda self, image, boxes=None: original(self, image, boxes) if next(found) is None else [],
+    )
+    code, out, err = lips("a.png", "b.png")
+    assert (code, out) == (ExitCode.SOME_FAILED, "b.makeup.png\n")
+    assert "a.png: no face found" in err
+    assert files(".") == ["a.png", "b.makeup.png", "b.png"]
+
+
+def test_a_broken_photo_fails_alone(lips):
+    save("b.png")
+    Path("a.jpg").write_bytes(b"not a picture")
+    code, out, err = lips("a.jpg", "b.png")
+    assert (code, out) == (ExitCode.SOME_FAILED, "b.makeup.png\n")
+    assert [line for line in err.splitlines() if line.startswith("a.jpg: not a picture")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.png"], "none.png: no such file or folder"),
+        (["a.png", "--color", "lipstick"], "--color: 'lipstick' is no colour; write #rrggbb, #rgb or a CSS name"),
+        (["a.png", "--finish", "wet"], "--finish: 'wet' is no finish; choose matte, satin, gloss"),
+        (["a.png", "-o", "a.png", "--force"], "a.png: is one of the photos to paint"),
+        (["a.png", "-o", "b.xyz"], "b.xyz: -o must be a folder or end in one of .jpeg, .jpg"),
+        (["a.png", "b.png", "-o", "b.png"], "b.png: -o must name a folder for several photos"),
+        (["a.png", "a.bmp"], "a.makeup.png: two of the photos (a.png and a.bmp)"),
+        (["a.png", "--mouth-box", "1,2,3"], "--mouth-box: expected four numbers"),
+        (["a.png", "--mouth-box", "1,2,3,4", "--mouth-boxes", "b.csv"], "--mouth-box and --mouth-boxes: give one"),
+        (["a.png", "--mouth-boxes", "none.csv"], "none.csv: cannot be read"),
+    ],
+)
+def test_wrong_usage_does_nothing_and_says_so_in_one_line(lips, arguments, message):
+    for name in ("a.png", "a.bmp", "b.png"):
+        save(name)
+    code, out, err = lips(*arguments)
+    assert (code, out) == (ExitCode.USAGE, "")
+    assert err.startswith(f"error: {message}")
+    assert err.count("\n") == 1
+    assert files(".") == ["a.bmp", "a.png", "b.png"]
+
+
+@pytest.mark.parametrize("opacity", ["1.2", "-0.1", "much"])
+def test_opacities_outside_their_range(lips, opacity):
+    save("a.png")
+    assert lips("a.png", f"--opacity={opacity}")[0] == ExitCode.USAGE
+
+
+def test_a_video_goes_to_the_function_that_paints_videos(lips, monkeypatch):
+    calls = []
+
+    def process_video(source, target, lip_segmenter, *, paint):
+        calls.append((source, target, paint.colour, paint.opacity))
+        target.write_bytes(b"video")
+
+    Path("a.mov").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "lipseg.inference.video", SimpleNamespace(process_video=process_video))
+    assert lips("a.mov", "--color", "#010203", "--opacity", 0.5)[:2] == (0, "a.makeup.mp4\n")
+    assert lips("a.mov", "-o", "b.mp4")[:2] == (0, "b.mp4\n")
+    assert calls[0] == (Path("a.mov"), Path("a.makeup.mp4"), (1, 2, 3), 0.5)
+    monkeypatch.setitem(sys.modules, "lipseg.inference.video", None)
+    code, _, err = lips("a.mov", "-o", "c.mp4")
+    assert code == ExitCode.USAGE
+    assert "videos cannot be painted by this version" in err
