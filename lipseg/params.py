@@ -108,6 +108,7 @@ class Augment:
     scale: float  # of the box's size, up to a factor of exp(scale) either way
     roll: float  # degrees, up to
     stretch: float  # of width against height, up to a factor of exp(stretch) either way
+    warp: float  # smooth random displacement of pixels and landmarks, up to this share of the mouth's width
     mirror: float  # share of mirrored views
     colour: float  # strength of gamma, exposure, white balance, saturation, contrast and side light; 1 = strong
     blur: float  # share of blurred or noisy views
@@ -117,6 +118,7 @@ class Augment:
         for key in ("shift", "scale", "stretch", "colour"):
             _require(0.0 <= getattr(self, key) <= 1.0, f"augment.{key}", "0 to 1", getattr(self, key))
         _require(0.0 <= self.roll <= 180.0, "augment.roll", "0 to 180 degrees", self.roll)
+        _require(0.0 <= self.warp <= 0.1, "augment.warp", "0 to 0.1", self.warp)
         for key in ("mirror", "blur", "occlude"):
             _require(0.0 <= getattr(self, key) <= 1.0, f"augment.{key}", "a share from 0 to 1", getattr(self, key))
 

@@ -66,7 +66,7 @@ def no_augment():
     """The section ``augment`` with everything off."""
     from lipseg.params import Augment
 
-    return Augment(shift=0.0, scale=0.0, roll=0.0, stretch=0.0, mirror=0.0, colour=0.0, blur=0.0, occlude=0.0)
+    return Augment(shift=0.0, scale=0.0, roll=0.0, stretch=0.0, warp=0.0, mirror=0.0, colour=0.0, blur=0.0, occlude=0.0)
 
 
 @pytest.fixture(scope="session")

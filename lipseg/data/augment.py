@@ -9,13 +9,20 @@ from numpy.typing import NDArray
 
 from lipseg import scheme
 from lipseg.data.crop_set import CropSet
-from lipseg.data.frames import Affine, Array, View, bounding_box, to_unit, warp
+from lipseg.data.frames import Affine, Array, View, bounding_box, from_unit, to_unit, warp
 from lipseg.params import Augment
 
 # Jitter of the validation boxes; the test boxes of the evaluation are drawn in the same way.
 _VALIDATION_JITTER = Augment(
-    shift=0.10, scale=0.15, roll=0.0, stretch=0.0, mirror=0.0, colour=0.0, blur=0.0, occlude=0.0
+    shift=0.10, scale=0.15, roll=0.0, stretch=0.0, warp=0.0, mirror=0.0, colour=0.0, blur=0.0, occlude=0.0
 )
+# A warp's displacements are drawn on a grid of this many points a side and run smoothly between them.
+_WARP_GRID = 4
+# Steps of the fixed point that finds where a landmark comes to lie; each shrinks the error by the field's slope.
+_WARP_STEPS = 8
+
+# Picture, landmarks in unit coordinates, map to the image, inter-ocular distance in unit coordinates, face.
+_OneView = tuple[NDArray[np.uint8], NDArray[np.float32], Array, float, int]
 _VALIDATION_DRAWS = 3  # jittered boxes of every validation face
 
 
@@ -26,7 +33,7 @@ class Views:
     Attributes:
         images: (N, size, size, 3) uint8 RGB.
         points_unit: (N, 56, 2) float32 landmarks, unit coordinates of the view.
-        to_image: (N, 2, 3) float64 affine matrices from view pixels to image pixels.
+        to_image: (N, 2, 3) float64 affine matrices from view pixels to image pixels; of a warped view, before its warp.
         iod_unit: (N,) float32 inter-ocular distance in unit coordinates: errors over it are NMEs (of a stretched view,
             whose axes differ in scale, nearly).
         face: (N,) position of each view's face in its ``CropSet``.
@@ -58,7 +65,9 @@ def views_on_boxes(crops: CropSet, faces: NDArray[np.intp], boxes_px: Array | No
 def sample_views(
     crops: CropSet, faces: NDArray[np.intp], view: View, augment: Augment, rng: np.random.Generator
 ) -> Views:
-    """Returns one randomly varied view of each face: jittered box, roll, mirror, stretch, then colour, blur, occlusion.
+    """Returns one randomly varied view of each face.
+
+    Its box is jittered, rolled, mirrored, stretched and warped; then come colour, blur or noise, and occlusion.
 
     With a roll the box is the one that a detector would give on the turned picture: the bounding box of the turned
     landmarks, jittered.
@@ -75,7 +84,8 @@ def sample_views(
         centre = centre + turn @ shift * (box[2] - box[0])
         # Without a stretch nothing is drawn for it, so that every other draw stays what it was.
         stretch = rng.uniform(-augment.stretch, augment.stretch) if augment.stretch else 0.0
-        views.append(_one_view(crops, int(i), view, np.r_[centre - half, centre + half], roll, mirrored, stretch))
+        seen = _one_view(crops, int(i), view, np.r_[centre - half, centre + half], roll, mirrored, stretch)
+        views.append(_deformed(seen, augment.warp, rng) if augment.warp else seen)
     stacked = _stack(views)
     _recolour(stacked.images, augment, rng)
     return stacked
@@ -124,7 +134,7 @@ def region_maps(points_unit: NDArray[np.float32], size: int) -> NDArray[np.float
 
 def _one_view(
     crops: CropSet, i: int, view: View, box: Array, roll: float, mirrored: bool, stretch: float = 0.0
-) -> tuple[NDArray[np.uint8], NDArray[np.float32], Array, float, int]:
+) -> _OneView:
     to_image = view.to_image(box, roll, mirrored)
     if stretch:
         axes, centre = np.exp([stretch / 2, -stretch / 2]), (view.size - 1) / 2
@@ -137,7 +147,33 @@ def _one_view(
     return image, points.astype(np.float32), to_image.matrix, iod, i
 
 
-def _stack(views: list[tuple[NDArray[np.uint8], NDArray[np.float32], Array, float, int]]) -> Views:
+def _deformed(seen: _OneView, strength: float, rng: np.random.Generator) -> _OneView:
+    """Returns a view whose pixels and landmarks are displaced by a smooth random field: a mouth of another shape.
+
+    Simard, Steinkraus, Platt, "Best practices for convolutional neural networks", ICDAR 2003, section 2.1.
+
+    Args:
+        seen: the view.
+        strength: of the displacements, mouth widths, up to.
+        rng: draws the field.
+    """
+    image, points, to_image, iod, face = seen
+    size = len(image)
+    reach = strength * np.ptp(points[:, 0]) * size
+    coarse = rng.uniform(-reach, reach, (_WARP_GRID, _WARP_GRID, 2)).astype(np.float32)
+    field = np.asarray(cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC))
+    at = np.stack(np.meshgrid(np.arange(size), np.arange(size)), axis=-1).astype(np.float32) + field
+    # The pixel at p shows what was at p + field(p), so what was at q now lies where p + field(p) = q.
+    warped = cv2.remap(image, at[..., 0], at[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    before = from_unit(points, size).astype(np.float32)
+    after = before
+    for _ in range(_WARP_STEPS):
+        x, y = after[None, :, 0], after[None, :, 1]
+        after = before - cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+    return np.asarray(warped, np.uint8), to_unit(after, size).astype(np.float32), to_image, iod, face
+
+
+def _stack(views: list[_OneView]) -> Views:
     images, points, matrices, iods, faces = zip(*views, strict=True)
     return Views(
         images=np.stack(images),

@@ -61,9 +61,10 @@ SPOTS = np.array([0, 5, 13, 20, 28, 35, 42, 50])
         {"mirror": 1.0},
         {"roll": 40.0},
         {"stretch": 0.3},
-        {"roll": 40.0, "mirror": 1.0, "shift": 0.1, "scale": 0.2, "stretch": 0.2},
+        {"warp": 0.08},
+        {"roll": 40.0, "mirror": 1.0, "shift": 0.1, "scale": 0.2, "stretch": 0.2, "warp": 0.05},
     ],
-    ids=["plain", "mirror", "roll", "stretch", "everything"],
+    ids=["plain", "mirror", "roll", "stretch", "warp", "everything"],
 )
 def test_landmarks_move_with_the_pixels(no_augment, shape, change):
     crops = marked(mouth_points(), SPOTS)
@@ -167,6 +168,20 @@ def test_a_stretch_changes_width_over_height_up_to_its_bound_and_nothing_else(no
         np.tile(plain.to_image[0, :, :2] @ middle + plain.to_image[0, :, 2], (300, 1)),
         atol=1e-9,
     )
+
+
+def test_a_warp_moves_landmarks_up_to_its_bound_and_changes_shapes(no_augment):
+    crops = marked(mouth_points(), [0])
+    view = View(64, "square", 1.6)
+    warped = sample_views(crops, np.zeros(200, int), view, replace(no_augment, warp=0.05), np.random.default_rng(0))
+    plain = views_on_boxes(crops, np.zeros(1, int), None, view)
+    moved = (warped.points_unit - plain.points_unit) / np.ptp(plain.points_unit[0, :, 0])
+    # A cubic between the grid's points may overshoot a little.
+    assert np.abs(moved).max() < 0.05 * 1.4
+    assert np.abs(moved).max() > 0.04
+    # Neighbours move alike, far points do not.
+    assert np.abs(moved[:, 1:28] - moved[:, :27]).max() < 0.05
+    assert np.abs(moved[:, 0] - moved[:, 13]).max() > 0.06
 
 
 @pytest.fixture
