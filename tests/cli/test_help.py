@@ -35,7 +35,8 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         (["--help"], "predict"),
         (["-h"], "Exit codes: 0 all done"),
         (["--version"], f"lipseg {lipseg.__version__}\n"),
-        (["predict", "--help"], "--mouth-boxes FILE.csv"),
+        (["predict", "--help"], "--mouth-boxes, --boxes FILE.csv"),
+        (["predict", "-h"], "Exit codes: 0 all done"),
         (["info", "--help"], "--json"),
     ],
 )
