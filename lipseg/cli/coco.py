@@ -82,8 +82,10 @@ def _categories() -> list[dict[str, Any]]:
     from lipseg import scheme
 
     categories: list[dict[str, Any]] = [
-        {"id": number, "name": name, "supercategory": _SUPERCATEGORY} for name, number in _category_ids().items()
+        {"id": number, "name": name, "supercategory": _SUPERCATEGORY, "keypoints": [], "skeleton": []}
+        for name, number in _category_ids().items()
     ]
+    # The others have none, and say so: CVAT and Datumaro take landmarks only from files in which all categories do.
     categories[-1] |= {
         "keypoints": list(scheme.POINT_NAMES),
         "skeleton": [[a + 1, b + 1] for a, b in scheme.EDGES],
@@ -113,6 +115,8 @@ def _annotations(lips: "Lips", face: int, height: int, width: int) -> list[dict[
             "bbox": rounded((*low, *(high - low))),
             "area": rounded([sum(map(area, polygons))])[0],
             **shared,
+            "keypoints": [],
+            "num_keypoints": 0,
         }
 
     regions = regions_in_picture(lips.landmarks, height, width)

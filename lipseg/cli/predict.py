@@ -165,8 +165,8 @@ def _deliver(
     from lipseg.progress import progress
 
     failed = faceless = 0
-    # Rows that run over a terminal and a bar on the same one would overwrite each other.
-    if not (print_rows and sys.stdout.isatty()):
+    # In a log a bar is noise; rows that run over a terminal and a bar on the same one would overwrite each other.
+    if sys.stderr.isatty() and not (print_rows and sys.stdout.isatty()):
         results = iter(progress(results, total=len(todo), unit="image"))
     for result, (image, targets) in zip(results, todo, strict=True):
         if to_folder and not result.error:

@@ -37,6 +37,8 @@ def clipped(polygon: Points, height: int, width: int) -> NDArray[np.float64]:
         (m, 2) vertices in 0..width and 0..height; m is 0 where nothing lies in the picture.
     """
     rest = polygon.astype(np.float64)
+    if np.all((rest >= 0) & (rest <= (width, height))):
+        return rest
     for axis, limit, side in ((0, 0.0, 1.0), (0, float(width), -1.0), (1, 0.0, 1.0), (1, float(height), -1.0)):
         inside = side * (rest[:, axis] - limit) >= 0
         kept: list[NDArray[np.float64]] = []
