@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import os
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
+from lipseg.atomic import whole_file
 from lipseg.errors import DataError
 
 IMAGE_SUFFIXES = frozenset(
@@ -147,12 +147,6 @@ def write_image(path: Path, image: NDArray[np.uint8], *, quality: int = 90) -> N
         image: (height, width), or (height, width, 3 or 4) uint8 RGB(A).
         quality: of a JPEG.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     options: dict[str, Any] = {"quality": quality} if path.suffix.lower() in (".jpg", ".jpeg") else {}
-    try:
+    with whole_file(path) as partial:
         iio.imwrite(partial, image, plugin="pillow", **options)
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
