@@ -32,6 +32,22 @@ _IBUG_INNER_LOWER = (64, 65, 66, 67, 60)
 OUTER_CORNERS = (0, 13)
 INNER_CORNERS = (28, 42)
 
+# What the points are called in files for other tools; left and right are the picture's.
+POINT_NAMES: tuple[str, ...] = (
+    "outer_left",
+    *(f"outer_upper_{i}" for i in range(1, 13)),
+    "outer_right",
+    *(f"outer_lower_{i}" for i in range(1, 15)),
+    "inner_left",
+    *(f"inner_upper_{i}" for i in range(1, 14)),
+    "inner_right",
+    *(f"inner_lower_{i}" for i in range(1, 14)),
+)
+# The regions that partition the mouth, as ``region_polygons`` names them, and what they are called in such files.
+REGION_NAMES = {"upper": "upper_lip", "lower": "lower_lip", "inner": "inner_mouth"}
+# The two closed contours as pairs of neighbouring points.
+EDGES: tuple[tuple[int, int], ...] = tuple((start + i, start + (i + 1) % 28) for start in (0, 28) for i in range(28))
+
 # Where point i goes when the picture is mirrored left to right. The contours' corners are 13 steps apart on the
 # outer contour and 14 on the inner one (measured on the mean shape of Helen's training faces).
 MIRROR: NDArray[np.intp] = np.concatenate([(13 - np.arange(28)) % 28, 28 + (14 - np.arange(28)) % 28])

@@ -1,11 +1,18 @@
-"""From the paths on the command line to the pictures to work on."""
+"""From the words on the command line to the pictures to work on."""
 
+import glob
 import os
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lipseg.cli.exit_codes import UsageError
 from lipseg.cli.writers import PICTURE_ENDINGS
+
+# The word for a picture on standard input, which is also what results call it.
+STANDARD_INPUT = "-"
+_STANDARD_INPUT_PLACE = Path("stdin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,32 +20,49 @@ class InputImage:
     """A picture to work on.
 
     Attributes:
-        path: as given, or as found below the folder that was given.
+        path: as given, or as found below the folder that was given; "-" for standard input.
         place: where its results go below the output folder: its path below the given folder, or its own name.
+        content: the file's bytes where it came from standard input.
     """
 
     path: Path
     place: Path
+    content: bytes | None = None
 
 
-def find_images(paths: list[Path]) -> list[InputImage]:
-    """Returns the pictures of files and folders, each once, those of a folder sorted by their path.
+def find_images(words: Sequence[str]) -> list[InputImage]:
+    """Returns the pictures of files, folders, patterns and standard input, each once.
 
-    Folders are searched to any depth for the endings of pictures. Left out are hidden files and folders, and the
+    Folders are searched to any depth for the endings of pictures. A pattern is a word with ``*``, ``?`` or ``[`` that
+    names no file itself; ``**`` stands for any folders; it finds pictures, and their place is below its last folder
+    without such a sign. Both give their pictures sorted by path, and leave out hidden files and folders and the
     pictures that lipseg itself writes (``NAME.mask.png``, ``NAME.overlay.jpg``). A file that is named outright is
     always taken.
 
+    Args:
+        words: paths and patterns; "-" takes a picture file from standard input.
+
     Raises:
-        UsageError: if a path does not exist or a folder holds no picture.
+        UsageError: if a path does not exist, or a folder or a pattern holds no picture.
     """
-    found: dict[Path, InputImage] = {}
-    for path in paths:
+    found: dict[Path | str, InputImage] = {}
+    for word in words:
+        path = Path(word)
+        if word == STANDARD_INPUT:
+            if word not in found:
+                found[word] = InputImage(path, _STANDARD_INPUT_PLACE, sys.stdin.buffer.read())
+            continue
         if path.is_dir():
-            below = _search(path)
+            below = _pictures(_walk(path), path)
             if not below:
                 raise UsageError(f"{path}: no pictures in this folder or below it")
         elif path.exists():
             below = [InputImage(path, Path(path.name))]
+        elif glob.has_magic(word):
+            matches = (Path(match) for match in glob.iglob(word, recursive=True))
+            below = _pictures((match for match in matches if match.is_file()), _plain_part(path))
+            if not below:
+                raise UsageError(f"{word}: no picture fits this pattern")
         else:
             raise UsageError(f"{path}: no such file or folder")
         for image in below:
@@ -46,15 +70,30 @@ def find_images(paths: list[Path]) -> list[InputImage]:
     return list(found.values())
 
 
-def _search(folder: Path) -> list[InputImage]:
+def _walk(folder: Path) -> Iterable[Path]:
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(parent, name) for name in files if not name.startswith("."))
+
+
+def _plain_part(pattern: Path) -> Path:
+    """Returns the folder before the first part of a pattern that stands for several."""
+    plain = Path()
+    for part in pattern.parts[:-1]:
+        if glob.has_magic(part):
+            break
+        plain /= part
+    return plain
+
+
+def _pictures(paths: Iterable[Path], folder: Path) -> list[InputImage]:
+    """Returns the pictures among paths by their endings, sorted, placed below ``folder``."""
     from lipseg.data.images import IMAGE_SUFFIXES
 
     found = []
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            path = Path(parent, name)
-            if name.startswith(".") or path.suffix.lower() not in IMAGE_SUFFIXES or name.endswith(PICTURE_ENDINGS):
-                continue
-            found.append(InputImage(path, path.relative_to(folder)))
-    return sorted(found, key=lambda image: image.path)
+    for path in sorted(set(paths)):
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.endswith(PICTURE_ENDINGS):
+            place = Path(os.path.relpath(path, folder))
+            # "a*/../../b.jpg" leads out of its folder, and its results must not leave the output folder.
+            found.append(InputImage(path, Path(path.name) if ".." in place.parts else place))
+    return found

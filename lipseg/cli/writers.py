@@ -1,18 +1,17 @@
-"""What ``lipseg predict`` writes: one class a format, each file whole or not at all."""
+"""What ``lipseg predict`` writes for each picture: one class a format, each file whole or not at all."""
 
 import io
 import json
 import math
-import os
 from abc import ABC, abstractmethod
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from xml.sax.saxutils import quoteattr
 
-from lipseg.cli.exit_codes import OutputError, UsageError
+from lipseg.atomic import whole_file
+from lipseg.cli.exit_codes import OutputError
 
 if TYPE_CHECKING:
     from lipseg.inference.segmenter import Lips
@@ -34,34 +33,46 @@ class Result:
 
     Attributes:
         path: the picture.
-        picture_size: (height, width) in pixels, upright.
+        picture_size: (height, width) in pixels, upright; (0, 0) if ``error`` is set.
         lips: the faces found; empty if ``error`` is set.
         error: why there is no result, or "".
+        reason: why no face was found though there was no error, or "".
+        content: the picture file's bytes where it came from standard input, and ``path`` is "-".
     """
 
     path: Path
     picture_size: tuple[int, int] = (0, 0)
     lips: "list[Lips]" = field(default_factory=list)
     error: str = ""
+    reason: str = ""
+    content: bytes | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Returns the picture's row of the JSON Lines; coordinates in pixels of the upright picture."""
-        faces = [
-            {
-                "box": _rounded(lips.box),
-                "score": round(lips.score, _SCORE_DECIMALS) if math.isfinite(lips.score) else None,
-                "component": lips.component,
-                "outer": [_rounded(point) for point in lips.outer.tolist()],
-                "inner": [_rounded(point) for point in lips.inner.tolist()],
-            }
-            for lips in self.lips
-        ]
-        row: dict[str, Any] = {"image": str(self.path), "faces": faces}
-        return row | {"error": self.error} if self.error else row
+        row: dict[str, Any] = {"image": str(self.path)}
+        if self.error:
+            return row | {"faces": [], "error": self.error}
+        height, width = self.picture_size
+        row |= {"width": width, "height": height, "faces": [_face_json(lips) for lips in self.lips]}
+        return row | {"reason": self.reason} if self.reason else row
 
     def as_json_line(self) -> str:
         """Returns the row as one line of text without its end."""
         return json.dumps(self.as_json(), allow_nan=False)
+
+
+def _face_json(lips: "Lips") -> dict[str, Any]:
+    """Returns a face of a picture's row; ``roll`` in degrees, only where the box is turned."""
+    roll = round(math.degrees(lips.roll), _PIXEL_DECIMALS)
+    return {
+        "box": rounded(lips.box),
+        **({"roll": roll} if roll else {}),
+        "score": finite_score(lips),
+        "state": lips.state,
+        "component": lips.component,
+        "outer": [rounded(point) for point in lips.outer.tolist()],
+        "inner": [rounded(point) for point in lips.inner.tolist()],
+    }
 
 
 class Writer(ABC):
@@ -76,8 +87,8 @@ class Writer(ABC):
     ending: ClassVar[str]
 
     @abstractmethod
-    def encode(self, result: Result) -> bytes:
-        """Returns the file's content."""
+    def encode(self, result: Result, target: Path) -> bytes:
+        """Returns the content of the file ``target``."""
 
     def write(self, target: Path, result: Result) -> None:
         """Writes the file whole or not at all, replacing what is there.
@@ -85,15 +96,10 @@ class Writer(ABC):
         Raises:
             OutputError: if it cannot be written.
         """
-        content = self.encode(result)
-        partial = target.with_name(f".{target.name}.partial")
+        content = self.encode(result, target)
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            try:
+            with whole_file(target) as partial:
                 partial.write_bytes(content)
-                os.replace(partial, target)
-            finally:
-                partial.unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(f"{target}: cannot be written ({error.strerror or error})") from error
 
@@ -104,7 +110,7 @@ class JsonWriter(Writer):
     name = "json"
     ending = ".json"
 
-    def encode(self, result: Result) -> bytes:
+    def encode(self, result: Result, target: Path) -> bytes:
         return (result.as_json_line() + "\n").encode()
 
 
@@ -114,7 +120,7 @@ class MaskWriter(Writer):
     name = "mask"
     ending = ".mask.png"
 
-    def encode(self, result: Result) -> bytes:
+    def encode(self, result: Result, target: Path) -> bytes:
         import numpy as np
         from PIL import Image
 
@@ -127,19 +133,36 @@ class MaskWriter(Writer):
         return _encoded(image, "PNG", optimize=True)
 
 
+class MatteWriter(Writer):
+    """A grey PNG of the picture's size: the share of each pixel that lips cover, 0 to 255; of all faces the largest."""
+
+    name = "matte"
+    ending = ".matte.png"
+
+    def encode(self, result: Result, target: Path) -> bytes:
+        import numpy as np
+        from PIL import Image
+
+        alpha = np.zeros(result.picture_size, np.float32)
+        for lips in result.lips:
+            np.maximum(alpha, lips.matte(), out=alpha)
+        return _encoded(Image.fromarray(np.round(255 * alpha).astype(np.uint8)), "PNG", optimize=True)
+
+
 class OverlayWriter(Writer):
     """The picture with the regions tinted and the contours drawn, to look at."""
 
     name = "overlay"
     ending = ".overlay.jpg"
 
-    def encode(self, result: Result) -> bytes:
+    def encode(self, result: Result, target: Path) -> bytes:
         from PIL import Image
 
-        from lipseg.data.images import read_image
+        from lipseg.data.images import decode_image, read_image
 
         # Read once more: predicting keeps no picture in memory.
-        canvas = read_image(result.path)
+        name = str(result.path)
+        canvas = read_image(result.path) if result.content is None else decode_image(result.content, name)
         for lips in result.lips:
             canvas = _drawn(canvas, lips)
         return _encoded(Image.fromarray(canvas), "JPEG", quality=_OVERLAY_QUALITY, subsampling=0)
@@ -151,7 +174,7 @@ class SvgWriter(Writer):
     name = "svg"
     ending = ".svg"
 
-    def encode(self, result: Result) -> bytes:
+    def encode(self, result: Result, target: Path) -> bytes:
         from lipseg.inference.contours import svg_path
 
         height, width = result.picture_size
@@ -177,65 +200,8 @@ class SvgWriter(Writer):
         return "\n".join([*lines, "</g>", "</svg>", ""]).encode("utf-8", errors="replace")
 
 
-WRITERS: dict[str, type[Writer]] = {
-    writer.name: writer for writer in (JsonWriter, MaskWriter, OverlayWriter, SvgWriter)
-}
-
 # Of the pictures among the outputs, which a later run must not take for inputs.
-PICTURE_ENDINGS = (MaskWriter.ending, OverlayWriter.ending)
-
-
-def parse_formats(text: str) -> list[Writer]:
-    """Returns the writers named in a list with commas, each once.
-
-    Raises:
-        UsageError: if a name is unknown or there is none.
-    """
-    names = [name.strip().lower() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in WRITERS]
-    if unknown or not names:
-        raise UsageError(f"--format: expected any of {','.join(WRITERS)}, not '{unknown[0] if unknown else text}'")
-    return [WRITERS[name]() for name in dict.fromkeys(names)]
-
-
-def plan_targets(
-    folder: Path, places: Sequence[Path], writers: Iterable[Writer], *, overwrite: bool
-) -> list[dict[str, Path]]:
-    """Returns where the files of each picture go, by the format's name; writes nothing.
-
-    A picture at ``sub/a.jpg`` goes to ``sub/a.json`` and so on; where ``sub/a.png`` is among the pictures too, both
-    keep their endings (``sub/a.jpg.json``, ``sub/a.png.json``).
-
-    Args:
-        folder: the output folder.
-        places: relative path of each picture.
-        writers: the formats.
-        overwrite: whether files may be there already.
-
-    Raises:
-        UsageError: if two pictures have the same place, or a file exists and may not be overwritten.
-    """
-    shared = Counter(place.with_suffix("") for place in places)
-    plan: list[dict[str, Path]] = []
-    owner: dict[Path, Path] = {}
-    existing: list[Path] = []
-    for place in places:
-        base = place if shared[place.with_suffix("")] > 1 else place.with_suffix("")
-        targets = {writer.name: folder / base.with_name(base.name + writer.ending) for writer in writers}
-        for target in targets.values():
-            if target in owner:
-                raise UsageError(
-                    f"{target}: two of the pictures ({owner[target]} and {place}) would be written here; predict them "
-                    "into different folders"
-                )
-            owner[target] = place
-            if os.path.lexists(target):
-                existing.append(target)
-        plan.append(targets)
-    if existing and not overwrite:
-        more = f" (and {len(existing) - 1} more files)" if len(existing) > 1 else ""
-        raise UsageError(f"{existing[0]}: exists already{more}; give --force to overwrite, or another folder with -o")
-    return plan
+PICTURE_ENDINGS = (MaskWriter.ending, MatteWriter.ending, OverlayWriter.ending)
 
 
 def _drawn(image: Any, lips: "Lips") -> Any:
@@ -269,8 +235,14 @@ def _encoded(image: Any, kind: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _rounded(values: Iterable[float]) -> list[float]:
+def rounded(values: Iterable[float]) -> list[float]:
+    """Returns coordinates in pixels with as many decimals as are worth writing."""
     return [round(float(value), _PIXEL_DECIMALS) for value in values]
+
+
+def finite_score(lips: "Lips") -> float | None:
+    """Returns the score with as many decimals as are worth writing, None where it is no number."""
+    return round(lips.score, _SCORE_DECIMALS) if math.isfinite(lips.score) else None
 
 
 def _text(text: str) -> str:

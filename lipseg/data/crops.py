@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg import scheme
+from lipseg.atomic import whole_folder
 from lipseg.data.annotations import FaceSample, Unusable, get_reader
 from lipseg.data.crop_set import SPLITS, CropSet, load_crops
 from lipseg.data.frames import Array, view_to_image, warp
@@ -123,16 +124,8 @@ def make_crops(out: Path, data: Data, crop: Crop, seed: int) -> CropSet:
         DataError: if no training or no test face is usable, two faces share a name, or more than
             ``crop.max_skipped_share`` of the faces are unusable.
     """
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with whole_folder(out) as partial:
         _write_crops(partial, out.with_name("skipped.csv"), data, crop, seed)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    shutil.rmtree(out, ignore_errors=True)
-    os.replace(partial, out)
     out.with_name("skipped.csv").unlink(missing_ok=True)  # of an earlier run that failed
     return load_crops(out)
 

@@ -3,7 +3,6 @@
 import csv
 import multiprocessing
 import os
-import shutil
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
@@ -13,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipseg.atomic import whole_folder
 from lipseg.data.annotations import FaceSample, synthetic
 from lipseg.data.face_paint import paint_face, sample_palette
 from lipseg.data.face_shape import STATES, FaceShape, Pose, sample_shape
@@ -80,22 +80,25 @@ def write_dataset(root: Path, *, train: int, test: int, size: int, seed: int, wo
     """
     if root.exists() and not (root / synthetic.STATES_FILE).is_file() and (root.is_file() or any(root.iterdir())):
         raise DataError(f"{root}: exists and was not drawn by this program; choose another folder or remove it")
-    partial = root.with_name(f".{root.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    (partial / "image").mkdir(parents=True)
-    (partial / "annotation").mkdir()
+    with whole_folder(root) as partial:
+        _write_faces(partial, train, test, size, seed, workers)
 
+
+def _write_faces(root: Path, train: int, test: int, size: int, seed: int, workers: int) -> None:
+    """Fills an empty folder. Arguments as of ``write_dataset``."""
+    (root / "image").mkdir()
+    (root / "annotation").mkdir()
     total = train + test
     names = [f"face_{i:05d}" for i in range(total)]
     states = _states(train, seed, part=0) + _states(test, seed, part=1)
-    (partial / "trainnames.txt").write_text("".join(f"{name}\n" for name in names[:train]), encoding="utf-8")
-    (partial / "testnames.txt").write_text("".join(f"{name}\n" for name in names[train:]), encoding="utf-8")
-    with (partial / synthetic.STATES_FILE).open("w", encoding="utf-8", newline="") as file:
+    (root / "trainnames.txt").write_text("".join(f"{name}\n" for name in names[:train]), encoding="utf-8")
+    (root / "testnames.txt").write_text("".join(f"{name}\n" for name in names[train:]), encoding="utf-8")
+    with (root / synthetic.STATES_FILE).open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(synthetic.COLUMNS)
         table.writerows(zip(names, states, strict=True))
 
-    jobs = (repeat(partial), range(total), names, states, repeat(size), repeat(seed))
+    jobs = (repeat(root), range(total), names, states, repeat(size), repeat(seed))
     # A process takes about half a second to start: not worth it for a handful of faces.
     processes = min(workers or os.cpu_count() or 1, max(1, total // 25))
     if processes > 1:
@@ -106,9 +109,6 @@ def write_dataset(root: Path, *, train: int, test: int, size: int, seed: int, wo
             _consume(pool.map(_write_face, *jobs, chunksize=8), total)
     else:
         _consume(map(_write_face, *jobs), total)
-
-    shutil.rmtree(root, ignore_errors=True)
-    os.replace(partial, root)
 
 
 def _consume(done: Iterable[None], total: int) -> None:

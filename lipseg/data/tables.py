@@ -1,9 +1,8 @@
-"""Small tables, records and arrays on disk; tables and records are written whole or not at all."""
+"""Small tables, records and arrays on disk, written whole or not at all."""
 
 import csv
 import json
 import math
-import os
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,19 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lipseg.atomic import whole_file
 from lipseg.errors import DataError
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Writes rows as CSV under the keys of the first one; floats with six digits, None as an empty field."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, list(rows[0]) if rows else [])
         table.writeheader()
         for row in rows:
             table.writerow({key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()})
-    os.replace(partial, path)
 
 
 def read_columns(path: Path) -> dict[str, list[Any]]:
@@ -58,10 +55,8 @@ def write_json(path: Path, content: Any, digits: int = 6) -> None:
         return round(float(text), digits) if math.isfinite(float(text)) else None
 
     plain = json.loads(json.dumps(content), parse_float=rounded, parse_constant=lambda _: None)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:
@@ -78,10 +73,9 @@ def read_json(path: Path) -> Any:
 
 def write_arrays(path: Path, **arrays: Any) -> None:
     """Writes named arrays as an npz file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.partial.npz")
-    np.savez(partial, **arrays)
-    os.replace(partial, path)
+    # By way of a file: given a path, NumPy appends its ending where the path has another.
+    with whole_file(path) as partial, partial.open("wb") as file:
+        np.savez(file, **arrays)
 
 
 def read_arrays(path: Path, names: Iterable[str], stage: str) -> dict[str, NDArray[Any]]:

@@ -1,12 +1,11 @@
 """Galleries of the mixture's components and pictures of predictions."""
 
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lipseg.atomic import whole_folder
 from lipseg.data.crop_set import CropSet
 from lipseg.data.feature_set import FeatureSet
 from lipseg.data.frames import Array, View, bounding_box, warp
@@ -51,27 +50,23 @@ def write_galleries(folder: Path, crops: CropSet, features: FeatureSet, mixture:
         features: their features; those on true boxes are assigned.
         mixture: the chosen one.
     """
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     exact = features.boxes == "exact"
     joint = mixture.log_joint(features.features[exact])
     component, face, split = joint.argmax(1), features.face[exact], features.split[exact]
-    facts = []
-    for k in range(mixture.components):
-        mine = component == k
-        counts = {name: int((split[mine] == name).sum()) for name in ("train", "validation", "test")}
-        states = crops.state[face[mine]]
-        known, numbers = np.unique(states[states != ""], return_counts=True)
-        facts.append({"faces": counts, "states": {str(s): int(n) for s, n in zip(known, numbers, strict=True)}})
-        learnt = np.flatnonzero(mine & (split == "train"))
-        if len(learnt) == 0:
-            continue
-        typical = learnt[np.argsort(-joint[learnt, k], kind="stable")]
-        write_image(partial / f"mean_{k}.png", mean_picture(np.stack([mouth(crops, int(face[i])) for i in learnt])))
-        # Evenly spread from the most to the least typical: a gallery of the best alone flatters the mixture.
-        shown = typical[np.unique(np.linspace(0, len(typical) - 1, _GALLERY_FACES).round().astype(int))]
-        write_image(partial / f"gallery_{k}.jpg", tile([mouth(crops, int(face[i])) for i in shown], 8))
-    write_json(partial / "components.json", facts)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(partial, folder)
+    with whole_folder(folder) as partial:
+        facts = []
+        for k in range(mixture.components):
+            mine = component == k
+            counts = {name: int((split[mine] == name).sum()) for name in ("train", "validation", "test")}
+            states = crops.state[face[mine]]
+            known, numbers = np.unique(states[states != ""], return_counts=True)
+            facts.append({"faces": counts, "states": {str(s): int(n) for s, n in zip(known, numbers, strict=True)}})
+            learnt = np.flatnonzero(mine & (split == "train"))
+            if len(learnt) == 0:
+                continue
+            typical = learnt[np.argsort(-joint[learnt, k], kind="stable")]
+            write_image(partial / f"mean_{k}.png", mean_picture(np.stack([mouth(crops, int(face[i])) for i in learnt])))
+            # Evenly spread from the most to the least typical: a gallery of the best alone flatters the mixture.
+            shown = typical[np.unique(np.linspace(0, len(typical) - 1, _GALLERY_FACES).round().astype(int))]
+            write_image(partial / f"gallery_{k}.jpg", tile([mouth(crops, int(face[i])) for i in shown], 8))
+        write_json(partial / "components.json", facts)

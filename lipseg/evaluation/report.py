@@ -3,7 +3,6 @@
 import base64
 import io
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -14,6 +13,7 @@ import imageio.v3 as iio
 import numpy as np
 from numpy.typing import NDArray
 
+from lipseg.atomic import whole_file
 from lipseg.evaluation.draw import COLOURS
 from lipseg.evaluation.page import CSS
 
@@ -201,13 +201,8 @@ def write_report(path: Path, content: Report) -> None:
         if len(page) <= _MOST_BYTES:
             break
         page = render(content, quality=quality).encode("utf-8")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    with whole_file(path) as partial:
         partial.write_bytes(page)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def render(content: Report, *, quality: int = _QUALITIES[0]) -> str:

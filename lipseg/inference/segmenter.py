@@ -90,12 +90,14 @@ class MouthViews:
         to_image: n maps from the view's pixels to the picture's.
         pixels: (n, size, size, 3) uint8 RGB views.
         picture_size: (height, width) of the picture.
+        reason: why there are no boxes, or "".
     """
 
     boxes: list[MouthBox]
     to_image: list[Affine]
     pixels: NDArray[np.uint8]
     picture_size: tuple[int, int]
+    reason: str = ""
 
 
 class LipSegmenter:

@@ -1,11 +1,10 @@
 """The trained parts on disk, and the model folder that inference loads: ``model.safetensors`` and ``card.json``."""
 
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
+from lipseg.atomic import whole_folder
 from lipseg.data.statistics import Normaliser, load_normaliser
 from lipseg.model.cascade import Cascade
 from lipseg.model.folder import CARD, FORMAT, WEIGHTS, read_card
@@ -49,9 +48,6 @@ def save_cascade(folder: Path, cascade: Cascade, card: dict[str, Any]) -> None:
         cascade: the model; its control head is left out.
         card: must hold ``net`` and ``view``, as ``lipseg.params.as_dict`` gives them.
     """
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     arrays = {
         **prefixed("base", module_arrays(cascade.net)),
         **prefixed("heads", cascade.heads),
@@ -59,10 +55,9 @@ def save_cascade(folder: Path, cascade: Cascade, card: dict[str, Any]) -> None:
         "normaliser.mean": cascade.normaliser.mean,
         "normaliser.deviation": cascade.normaliser.deviation,
     }
-    save_arrays(partial / WEIGHTS, arrays)
-    (partial / CARD).write_text(json.dumps({"format": FORMAT, **card}, indent=1) + "\n", encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(partial, folder)
+    with whole_folder(folder) as partial:
+        save_arrays(partial / WEIGHTS, arrays)
+        (partial / CARD).write_text(json.dumps({"format": FORMAT, **card}, indent=1) + "\n", encoding="utf-8")
 
 
 def load_cascade(folder: Path) -> Cascade:

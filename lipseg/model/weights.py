@@ -1,7 +1,6 @@
 """Arrays on disk: safetensors with every name, shape and type checked on loading. No pickle anywhere."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
+from lipseg.atomic import whole_file
 from lipseg.errors import ModelError
 
 Arrays = dict[str, NDArray[Any]]
@@ -24,12 +24,11 @@ def save_arrays(path: Path, arrays: Mapping[str, Any], meta: Mapping[str, Any] |
     """
     from safetensors.numpy import save
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
     plain = {key: np.asarray(value, order="C") for key, value in sorted(arrays.items())}
     # By way of bytes: `save_file` makes files that only their owner can read.
-    partial.write_bytes(save(plain, metadata=None if meta is None else {"json": json.dumps(meta)}))
-    os.replace(partial, path)
+    content = save(plain, metadata=None if meta is None else {"json": json.dumps(meta)})
+    with whole_file(path) as partial:
+        partial.write_bytes(content)
 
 
 def load_arrays(path: Path) -> tuple[Arrays, dict[str, Any]]:

@@ -104,11 +104,12 @@ def test_json_lines_of_mouth_crops(lips, model):
     code, out, _ = lips("predict", "b.png", "a.jpg")
     assert code == ExitCode.OK
     first, second = rows(out)
-    assert list(first) == ["image", "faces"]
+    assert list(first) == ["image", "width", "height", "faces"]
+    assert (first["width"], first["height"]) == (100, 60)
     assert (first["image"], second["image"]) == ("b.png", "a.jpg")
     (face,) = first["faces"]
-    assert list(face) == ["box", "score", "component", "outer", "inner"]
-    assert (face["score"], face["component"]) == (0.625, 2)
+    assert list(face) == ["box", "score", "state", "component", "outer", "inner"]
+    assert (face["score"], face["state"], face["component"]) == (0.625, 2, 2)
     assert np.shape(face["outer"]) == np.shape(face["inner"]) == (28, 2)
     # The view covers the long side: 100 pixels about the middle.
     points = np.array([49.5, 29.5]) + (UNIT - 0.5) * 100
@@ -260,7 +261,10 @@ def test_nothing_is_overwritten_without_force(lips, model):
     Path("out/b.json").write_text("mine")
     code, out, err = lips("predict", "in", "-o", "out", "--json")
     assert (code, out) == (ExitCode.USAGE, "")
-    assert err == f"error: {Path('out/b.json')}: exists already; give --force to overwrite, or another folder with -o\n"
+    assert err == (
+        f"error: {Path('out/b.json')}: exists already; give --force to overwrite, --resume to write what is missing, "
+        "or another folder with -o\n"
+    )
     assert files("out") == ["b.json"]
     assert Path("out/b.json").read_text() == "mine"
     assert model.batches == []
@@ -282,7 +286,10 @@ def test_a_batch_is_as_large_as_asked_for(lips, model):
         (["none.png"], "none.png: no such file or folder"),
         (["empty"], "empty: no pictures in this folder or below it"),
         (["a.png", "--format", "mask"], "--format: give the folder to write to with -o DIR"),
-        (["a.png", "-o", "out", "--format", "json,gif"], "--format: expected any of json,mask,overlay,svg, not 'gif'"),
+        (
+            ["a.png", "-o", "out", "--format", "json,gif"],
+            "--format: expected any of json,mask,matte,overlay,svg,labelme,coco,csv, not '",
+        ),
         (["a.png", "-o", "out", "--format", ","], "--format: expected any of"),
         (["a.png", "--mouth-box", "1,2,3"], "--mouth-box: expected four numbers x0,y0,x1,y1, not '1,2,3'"),
         (["a.png", "--mouth-box", "9,2,3,4"], "--mouth-box: x0 must be smaller than x1, not 9,2,3,4"),

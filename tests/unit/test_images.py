@@ -1,12 +1,14 @@
 """Reading pictures of every kind, and writing them whole or not at all."""
 
+import sys
+
 import imageio.v3 as iio
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from lipseg.data import images
-from lipseg.data.images import read_image, to_rgb8, write_image
+from lipseg.data.images import decode_image, from_pil, read_image, to_rgb8, write_image
 from lipseg.errors import DataError
 
 
@@ -93,6 +95,84 @@ def test_ink_becomes_light(tmp_path):
         assert np.abs(found[y, x] - colour).max() < 12
 
 
+def test_ink_without_adobes_inversion(tmp_path):
+    ink = np.zeros((8, 8, 4), np.uint8)
+    ink[:, 4:] = (255, 0, 0, 51)
+    Image.fromarray(ink, "CMYK").save(tmp_path / "ink.tif")
+    found = read_image(tmp_path / "ink.tif")
+    np.testing.assert_array_equal(found[:, :4], 255)
+    np.testing.assert_array_equal(found[0, 4], (0, 204, 204))
+    # A JPEG of ink says so with Adobe's mark and holds it inverted.
+    Image.fromarray(ink, "CMYK").save(tmp_path / "ink.jpg", quality=100, subsampling=0)
+    assert b"Adobe" in (tmp_path / "ink.jpg").read_bytes()[:200]
+    assert np.abs(read_image(tmp_path / "ink.jpg").astype(int) - found).max() < 12
+
+
+def test_sixteen_bits_of_the_other_byte_order(tmp_path):
+    deep = np.tile(np.array([0, 257, 128 * 257, 65535], np.uint16), (3, 1))
+    Image.frombytes("I;16B", (4, 3), deep.astype(">u2").tobytes()).save(tmp_path / "deep.tif")
+    np.testing.assert_array_equal(read_image(tmp_path / "deep.tif")[0, :, 1], [0, 1, 128, 255])
+
+
+def test_a_palette_with_a_transparent_colour_lies_on_white(tmp_path):
+    picture = Image.fromarray(np.repeat(np.array([[0, 1]], np.uint8), 4, 0), "P")
+    picture.putpalette([200, 10, 10, 10, 200, 10])
+    picture.save(tmp_path / "a.png", transparency=1)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png")[0], [(200, 10, 10), (255, 255, 255)])
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_a_damaged_exif_block_leaves_the_picture_as_it_is(tmp_path, scene):
+    Image.fromarray(scene).save(tmp_path / "a.jpg", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff nonsense", quality=95)
+    assert read_image(tmp_path / "a.jpg").shape == scene.shape
+
+
+def test_heic(tmp_path, scene):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    large = np.kron(scene, np.ones((8, 8, 1), np.uint8))
+    pillow_heif.from_pillow(Image.fromarray(large)).save(tmp_path / "a.heic", quality=95)
+    found = read_image(tmp_path / "a.heic")
+    assert found.shape == large.shape
+    assert np.abs(found.astype(int) - large).mean() < 4
+    # It is told by its content: a phone's picture under another name, or without one.
+    (tmp_path / "b.jpg").write_bytes((tmp_path / "a.heic").read_bytes())
+    np.testing.assert_array_equal(read_image(tmp_path / "b.jpg"), found)
+    np.testing.assert_array_equal(decode_image((tmp_path / "a.heic").read_bytes(), "-"), found)
+    (tmp_path / "c.heic").write_bytes((tmp_path / "a.heic").read_bytes()[:400])
+    with pytest.raises(DataError, match=r"c\.heic: not a picture that can be read"):
+        read_image(tmp_path / "c.heic")
+
+
+def test_heic_without_its_package_says_what_to_install(tmp_path, monkeypatch):
+    # The beginning of any phone's picture.
+    (tmp_path / "a.heic").write_bytes(b"\x00\x00\x00\x1cftypheic\x00\x00\x00\x00mif1heicmiaf" + bytes(200))
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    for registry in (Image.OPEN, Image.EXTENSION):
+        for key in [key for key in registry if key.upper() in ("HEIF", ".HEIC", ".HEIF", ".HIF", ".HEICS", ".HEIFS")]:
+            monkeypatch.delitem(registry, key)
+    monkeypatch.setattr(Image, "ID", [name for name in Image.ID if name != "HEIF"])
+    with pytest.raises(DataError, match=r"a\.heic: HEIC needs one more package: pip install 'lipseg\[heic\]'"):
+        read_image(tmp_path / "a.heic")
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="Pillow without AVIF")
+def test_avif(tmp_path, scene):
+    large = np.kron(scene, np.ones((8, 8, 1), np.uint8))
+    Image.fromarray(large).save(tmp_path / "a.avif", quality=95)
+    assert np.abs(read_image(tmp_path / "a.avif").astype(int) - large).mean() < 4
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".gif", ".webp", ".tif", ".bmp"])
+def test_bytes_give_the_same_picture(tmp_path, scene, ending):
+    path = tmp_path / f"a{ending}"
+    Image.fromarray(scene).save(path)
+    np.testing.assert_array_equal(decode_image(path.read_bytes(), "-"), read_image(path))
+    with Image.open(path) as image:
+        np.testing.assert_array_equal(from_pil(image), read_image(path))
+    with pytest.raises(DataError, match=r"^-: not a picture that can be read \(it is empty\)"):
+        decode_image(b"", "-")
+
+
 def test_palettes_bitmaps_and_animations(tmp_path, scene):
     Image.fromarray(scene).convert("P", palette=Image.Palette.ADAPTIVE).save(tmp_path / "palette.png")
     assert np.abs(read_image(tmp_path / "palette.png").astype(int) - scene).max() < 8
@@ -120,7 +200,7 @@ def test_what_is_no_picture_is_named_in_one_line(tmp_path, ending, content):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("ending", [".jpg", ".png"])
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".webp", ".tif", ".bmp"])
 def test_a_picture_that_is_cut_off_is_refused(tmp_path, ending):
     path = tmp_path / f"cut{ending}"
     iio.imwrite(path, np.random.default_rng(0).integers(0, 256, (80, 80, 3), dtype=np.uint8))

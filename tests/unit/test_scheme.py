@@ -116,3 +116,18 @@ def test_inter_ocular_distance_of_both_schemes():
 def test_inter_ocular_distance_needs_eyes(n):
     with pytest.raises(ValueError, match=f"not for {n}"):
         scheme.inter_ocular(np.zeros((n, 2)))
+
+
+def test_names_and_edges_fit_the_contours():
+    assert len(scheme.POINT_NAMES) == len(set(scheme.POINT_NAMES)) == scheme.N_POINTS
+    corners = [scheme.POINT_NAMES[i] for i in (*scheme.OUTER_CORNERS, *scheme.INNER_CORNERS)]
+    assert corners == ["outer_left", "outer_right", "inner_left", "inner_right"]
+    for number, name in enumerate(scheme.POINT_NAMES):
+        assert name.startswith("outer" if number < 28 else "inner")
+        # Mirroring exchanges left and right and keeps the lip.
+        other = scheme.POINT_NAMES[scheme.MIRROR[number]]
+        assert name.split("_")[1] == {"left": "right", "right": "left"}.get(other.split("_")[1], other.split("_")[1])
+    edges = np.array(scheme.EDGES)
+    assert (np.bincount(edges.ravel()) == 2).all()
+    assert ((edges < 28).all(1) | (edges >= 28).all(1)).all()
+    assert set(scheme.REGION_NAMES) == set(scheme.region_polygons(np.zeros((56, 2)))) - {"mouth"}
