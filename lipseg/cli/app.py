@@ -10,6 +10,7 @@ import lipseg
 from lipseg.cli.exit_codes import exit_code_of
 from lipseg.cli.info import info
 from lipseg.cli.predict import predict
+from lipseg.cli.video import video
 from lipseg.errors import LipsegError
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(short_help="Find the lips in pictures.")(predict)
+app.command(short_help="Follow the lips through a video.")(video)
 app.command(short_help="Print what a model is.")(info)
 
 
