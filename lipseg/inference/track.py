@@ -167,6 +167,7 @@ class _Track:
         self.given = given  # by the caller, who knows
         self.filter = OneEuroFilter(smooth) if smooth else None
         self.points: NDArray[np.float64] | None = None
+        self.around = box  # about the points
         self.velocity = np.zeros(2)  # pixels a second
         self.width = _length(box)
         self.time = -math.inf
@@ -178,7 +179,7 @@ class _Track:
 
     @property
     def centre(self) -> NDArray[Any]:
-        return _middle(self.box) if self.points is None else measures.centre(self.points)
+        return np.array(_middle(self.box)) if self.points is None else measures.centre(self.points)
 
     def expected(self, time: float) -> NDArray[np.float64]:
         """Where the mouth's centre should be."""
@@ -190,41 +191,46 @@ class _Track:
         """Where the model is to look."""
         if self.points is None:
             return self.box
-        box = MouthBox.around(self.points + (self.expected(time) - self.centre))
+        dx, dy = self.expected(time) - self.centre
+        own = self.around
+        box = replace(own, x0=own.x0 + dx, y0=own.y0 + dy, x1=own.x1 + dx, y1=own.y1 + dy)
         if not _held(self.box, box):
             self.box = box
         return self.box
 
-    def plausible(self, points: NDArray[np.float64], time: float, size: tuple[int, int]) -> bool:
-        """Whether the model's landmarks can be this mouth's."""
-        here, width = measures.centre(points), measures.width(points)
+    def accepts(self, points: NDArray[np.float64], time: float, size: tuple[int, int]) -> MouthBox | None:
+        """Returns the box about the model's landmarks if they can be this mouth's, else None."""
+        width = measures.width(points)
+        if not np.isfinite(points).all() or width < _SMALLEST_PX:
+            return None
         inside = (points >= -0.5).all(1) & (points <= np.array(size[::-1]) - 0.5).all(1)
-        if not np.isfinite(points).all() or width < _SMALLEST_PX or np.ptp(points[:, 1]) > _HIGHEST * 2 * width:
-            return False
-        if inside.mean() < 0.5:
-            return False
+        if 2 * np.count_nonzero(inside) < len(points):
+            return None
         box = MouthBox.around(points)
         if box.y1 - box.y0 > _HIGHEST * (box.x1 - box.x0):
-            return False
+            return None
         if self.points is None:
-            off = float(np.hypot(*(_middle(box) - _middle(self.box))))
-            return off < _COARSE_SHIFT * _length(self.box) and _ratio(_length(box), _length(self.box)) < _COARSE_SIZE
-        off = float(np.hypot(*(here - self.expected(time))))
-        turned = abs(math.remainder(box.roll - MouthBox.around(self.points).roll, 2 * math.pi))
-        return off < _JUMP_SHIFT * self.width and _ratio(width, self.width) < _JUMP_SIZE and turned < _JUMP_ROLL
+            off = _distance(_middle(box), _middle(self.box)) / _length(self.box)
+            fits = off < _COARSE_SHIFT and _ratio(_length(box), _length(self.box)) < _COARSE_SIZE
+        else:
+            off = _distance(measures.centre(points), self.expected(time)) / self.width
+            turned = abs(math.remainder(box.roll - self.around.roll, 2 * math.pi))
+            fits = off < _JUMP_SHIFT and _ratio(width, self.width) < _JUMP_SIZE and turned < _JUMP_ROLL
+        return box if fits else None
 
-    def update(self, lips: "Lips", points: NDArray[np.float64], time: float) -> "Lips":
-        """Takes the mouth's new landmarks; returns the lips with the smoothed ones."""
+    def update(self, lips: "Lips", points: NDArray[np.float64], around: MouthBox, time: float) -> "Lips":
+        """Takes the mouth's new landmarks and the box about them; returns the lips with the smoothed ones."""
         self.before = (self.points, self.velocity)
         if self.points is None:
             self.usual_score = self.score = lips.score
         elif time > self.time:
-            off = float(np.hypot(*(measures.centre(points) - self.expected(time))))
-            self.surprise += _SURPRISE_WEIGHT * (off / self.width - self.surprise)
-            speed = (measures.centre(points) - self.centre) / (time - self.time)
+            here = measures.centre(points)
+            off = _distance(here, self.expected(time)) / self.width
+            self.surprise += _SURPRISE_WEIGHT * (off - self.surprise)
+            speed = (here - self.centre) / (time - self.time)
             self.velocity = self.velocity + _VELOCITY_WEIGHT * (speed - self.velocity)
         self.score += _SCORE_WEIGHT * (lips.score - self.score)
-        self.points, self.time = points, time
+        self.points, self.around, self.time = points, around, time
         self.width = max(measures.width(points), 1.0)
         if self.filter is None:
             return lips
@@ -306,12 +312,12 @@ class Tracker:
         found, detected = candidates, False
         if self._due():
             found, detected = found + self._search(image, time), True
-        lost_before = self._lost_count()
         mouths = self._look(image, time, [t for t in self._tracks if not t.lost], found)
-        if self._lost_count() > lost_before:
-            self._next_detection, self._gap = self._index, 1
-        if not detected and self._due():
+        if not detected and self._due():  # a mouth was lost just now
             mouths += self._look(image, time, [], self._search(image, time))
+            detected = True
+        if detected:
+            self._wait()
         mouths = self._merged(mouths)
         self._index += 1
         return TrackedFrame(self._index - 1, shown_time, sorted(mouths, key=lambda mouth: mouth.id))
@@ -319,16 +325,20 @@ class Tracker:
     def _due(self) -> bool:
         return self._detect is not None and self._index >= self._next_detection
 
-    def _lost_count(self) -> int:
-        return sum(track.lost for track in self._tracks)
+    def _lose(self, track: _Track) -> None:
+        """Gives up a mouth, and has it searched for at once."""
+        track.lost = True
+        self._hurry()
+
+    def _hurry(self) -> None:
+        self._next_detection, self._gap = self._index, 1
 
     def _drop_outside(self, time: float, size: tuple[int, int]) -> None:
         """Loses the mouths that have left the picture."""
         for track in self._tracks:
             x, y = track.expected(time)
             if not track.lost and not (-0.5 <= x <= size[1] - 0.5 and -0.5 <= y <= size[0] - 0.5):
-                track.lost = True
-                self._next_detection, self._gap = self._index, 1
+                self._lose(track)
 
     def _search(self, image: Frame, time: float) -> list[_Track]:
         """Asks the detector; returns the tracks to be tried: lost ones that may be seen again, and new people."""
@@ -342,7 +352,8 @@ class Tracker:
                 track.missed += 1
                 halved = track.score < track.usual_score / 2
                 patience = self.params.unconfirmed
-                track.lost = track.missed >= (math.ceil(patience / 2) if halved else patience)
+                # A mouth that neither the model nor the detector takes for one is none.
+                track.lost = track.low > 0 or track.missed >= (math.ceil(patience / 2) if halved else patience)
             else:
                 track.missed, track.usual_score = 0, track.score
         lost = [track for track in self._tracks if track.lost]
@@ -352,7 +363,6 @@ class Tracker:
         for box in again.boxes if self.params.new_people else ():
             if len(live) + len(tried) < limit:
                 tried.append(_Track(box, self.params.smooth))
-        self._wait()
         return tried
 
     def _wait(self) -> None:
@@ -379,14 +389,18 @@ class Tracker:
             points = lips.landmarks.astype(np.float64)
             low = not lips.score >= self.params.min_score
             new = track.points is None
-            if not track.plausible(points, time, image.shape[:2]) or (new and low and not track.given):
-                track.lost = not new
+            around = track.accepts(points, time, image.shape[:2])
+            if around is None or (new and low and not track.given):
+                if not new:
+                    self._lose(track)
                 continue
             track.low = track.low + 1 if low else 0
             if track.low >= self.params.patience:
-                track.lost = True
+                self._lose(track)
                 continue
-            smoothed = track.update(lips, points, time)
+            if track.low == 1:
+                self._hurry()
+            smoothed = track.update(lips, points, around, time)
             if new and not self._admit(track):
                 continue
             mouths.append(TrackedLips(track.id, smoothed, lips.landmarks))
@@ -406,9 +420,10 @@ class Tracker:
 
     def _merged(self, mouths: list[TrackedLips]) -> list[TrackedLips]:
         """Loses one of two tracks that have come to lie on one mouth: the one that had to be surprised to get there."""
+        by_id = {track.id: track for track in self._tracks if not track.lost}
+        mouths = [mouth for mouth in mouths if mouth.id in by_id]
         if len(mouths) < 2:
             return mouths
-        by_id = {track.id: track for track in self._tracks}
         kept: list[TrackedLips] = []
         for mouth in sorted(mouths, key=lambda mouth: (by_id[mouth.id].surprise, mouth.id)):
             track = by_id[mouth.id]
@@ -466,7 +481,7 @@ def _unmatched(
     costs = []
     for t, track in enumerate(tracks):
         for b, box in enumerate(boxes):
-            off = float(np.hypot(*(_middle(box) - track.expected(time)))) / max(track.width, 1.0)
+            off = _distance(_middle(box), track.expected(time)) / max(track.width, 1.0)
             ratio = _ratio(_length(box), track.width)
             if off < reach(track) and ratio < (_LOST_SIZE if track.lost else _COARSE_SIZE):
                 costs.append((off + math.log(ratio), t, b))
@@ -483,19 +498,23 @@ def _unmatched(
 
 
 def _same(a: _Track, b: _Track) -> bool:
-    return float(np.hypot(*(a.centre - b.centre))) < _SAME * max(a.width, b.width)
+    return _distance(a.centre, b.centre) < _SAME * max(a.width, b.width)
 
 
 def _held(held: MouthBox, box: MouthBox) -> bool:
     length = _length(held)
-    shift = float(np.hypot(*(_middle(box) - _middle(held)))) / length
+    shift = _distance(_middle(box), _middle(held)) / length
     size = abs(math.log(_length(box) / length))
     roll = abs(math.remainder(box.roll - held.roll, 2 * math.pi))
     return shift / _HELD_SHIFT + size / _HELD_SIZE + roll / _HELD_ROLL < 1
 
 
-def _middle(box: MouthBox) -> NDArray[Any]:
-    return np.array([(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2])
+def _middle(box: MouthBox) -> tuple[float, float]:
+    return (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+
+
+def _distance(a: Any, b: Any) -> float:
+    return math.hypot(a[0] - b[0], a[1] - b[1])
 
 
 def _length(box: MouthBox) -> float:
