@@ -76,8 +76,9 @@ class VideoReader:
             reason = "no such file" if isinstance(error, FileNotFoundError) else _reason(error)
             raise DataError(f"{path}: not a video that can be read ({reason})") from error
         if not self.container.streams.video:
+            kinds = _kinds(self.container)
             self.container.close()
-            raise DataError(f"{path}: holds no video, only {_kinds(self.container) or 'nothing that is known'}")
+            raise DataError(f"{path}: holds no video, only {kinds or 'nothing that is known'}")
         self.stream: VideoStream = self.container.streams.video[0]
         self.stream.thread_type = "AUTO"
         self.time_base = Fraction(self.stream.time_base or Fraction(1, 90_000))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _MP4_SOUND = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
 _SOUND = {".mp4": _MP4_SOUND, ".m4v": _MP4_SOUND, ".mov": _MP4_SOUND - {"opus", "flac"}, ".mkv": None}
 SUFFIXES = tuple(_SOUND)
+_AAC_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000)
 _FORMATS = {".mkv": "matroska", ".mov": "mov"}
 
 # Visually lossless at a fair speed.
@@ -160,8 +161,11 @@ class VideoWriter:
             if copied:
                 self._sounds[stream.index] = container.add_stream_from_template(stream), True
             elif stream.codec_context:
-                self._sounds[stream.index] = container.add_stream("aac", rate=stream.codec_context.sample_rate), False
-                self._sounds[stream.index][0].codec_context.layout = stream.codec_context.layout
+                rate = stream.codec_context.sample_rate
+                sound = container.add_stream("aac", rate=rate if rate in _AAC_RATES else 48_000)
+                # Raw sound often comes without saying which channel is which.
+                sound.codec_context.layout = "mono" if stream.codec_context.channels == 1 else "stereo"
+                self._sounds[stream.index] = sound, False
         for packet in self._waiting:
             self.sound(packet)
         self._waiting.clear()
