@@ -10,7 +10,7 @@ import pytest
 
 import lipseg
 
-HEAVY = ("jax", "flax", "optax", "sklearn", "matplotlib", "cv2", "scipy", "dvc", "imageio", "numpy", "PIL")
+HEAVY = ("jax", "flax", "optax", "sklearn", "matplotlib", "cv2", "scipy", "dvc", "imageio", "numpy", "PIL", "av")
 
 _SCRIPT = f"""
 import sys
@@ -37,6 +37,7 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         (["--version"], f"lipseg {lipseg.__version__}\n"),
         (["predict", "--help"], "--mouth-boxes FILE.csv"),
         (["info", "--help"], "--json"),
+        (["video", "--help"], "--landmarks OUT.jsonl"),
     ],
 )
 def test_answers_without_heavy_imports(arguments, said):
