@@ -11,6 +11,7 @@ from lipseg.cli.exit_codes import exit_code_of
 from lipseg.cli.info import info
 from lipseg.cli.makeup import makeup
 from lipseg.cli.predict import predict
+from lipseg.cli.video import video
 from lipseg.errors import LipsegError
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command(short_help="Find the lips in pictures.")(predict)
 app.command(short_help="Put lipstick on the lips in photos.")(makeup)
+app.command(short_help="Follow the lips through a video.")(video)
 app.command(short_help="Print what a model is.")(info)
 
 

@@ -1,9 +1,9 @@
 """The public class: pictures and mouth boxes in, lips in pixels of the picture out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,9 @@ from lipseg.inference import contours
 from lipseg.inference.locate import MouthBox, as_boxes, whole_picture
 from lipseg.model.folder import DEFAULT_MODEL, check_model_folder
 from lipseg.model.predictor import Predictor
+
+if TYPE_CHECKING:
+    from lipseg.inference.track import Detect, TrackedFrame, TrackParams
 
 Picture = NDArray[Any] | Path | str | Image.Image
 Boxes = ArrayLike | Sequence[MouthBox] | None
@@ -148,6 +151,29 @@ class LipSegmenter:
         """
         each = [None] * len(images) if boxes is None else boxes
         return self.predict_views([self.cut(image, its) for image, its in zip(images, each, strict=True)])
+
+    def track(
+        self,
+        frames: Iterable[NDArray[np.uint8] | tuple[float, NDArray[np.uint8]]],
+        detect: "Detect | None" = None,
+        *,
+        boxes: Sequence[MouthBox] = (),
+        params: "TrackParams | None" = None,
+    ) -> "Iterator[TrackedFrame]":
+        """Yields the mouths of each frame of a video with ids that last; see ``lipseg.inference.track.follow``.
+
+        Args:
+            frames: RGB uint8 (height, width, 3) arrays, or pairs of a time in seconds and such an array.
+            detect: from a frame to the boxes of the mouths in it; None takes the segmenter's own ``find``.
+            boxes: the mouths in the first frame, which then need not be searched.
+            params: how to follow and smooth.
+
+        Raises:
+            DataError: if there is neither a detector nor a box to begin with, or a frame cannot be used.
+        """
+        from lipseg.inference.track import follow
+
+        return follow(self, frames, detect, boxes=boxes, params=params)
 
     def cut(self, image: Picture, boxes: Boxes = None) -> MouthViews:
         """Returns what the model is to be shown of a picture. Arguments and errors as of ``__call__``."""

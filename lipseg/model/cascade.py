@@ -17,7 +17,7 @@ from lipseg.model.nets import BaseNet, place
 from lipseg.model.predictor import Prediction
 from lipseg.model.weights import Arrays
 
-_BUCKETS = (1, 4, 16, 32)
+_BUCKETS = (1, 2, 4, 8, 16, 32)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 
 import lipseg
 
-HEAVY = ("jax", "flax", "optax", "sklearn", "matplotlib", "cv2", "scipy", "dvc", "imageio", "numpy", "PIL")
+HEAVY = ("jax", "flax", "optax", "sklearn", "matplotlib", "cv2", "scipy", "dvc", "imageio", "numpy", "PIL", "av")
 
 _SCRIPT = f"""
 import sys
@@ -39,6 +39,7 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         (["predict", "-h"], "Exit codes: 0 all done"),
         (["info", "--help"], "--json"),
         (["makeup", "--help"], "--finish NAME"),
+        (["video", "--help"], "--landmarks OUT.jsonl"),
     ],
 )
 def test_answers_without_heavy_imports(arguments, said):

@@ -1,0 +1,1 @@
+"""Video files: decoding, encoding, following lips through them, and what is written of them."""

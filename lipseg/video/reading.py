@@ -1,0 +1,169 @@
+"""Decoding: the frames of a video file in their order, upright, with their own times; broken ones are skipped."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lipseg.errors import DataError
+from lipseg.video.libraries import need
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+# So many demuxing errors running, without a packet between them, and the rest of the file is given up.
+_HOPELESS = 50
+_FALLBACK_RATE = Fraction(25)
+# Quarter turns counterclockwise, as OpenCV calls them.
+_TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One decoded frame.
+
+    Attributes:
+        index: counts the frames that could be decoded, from 0.
+        ticks: its time in units of the reader's ``time_base``; grows strictly from frame to frame.
+        time: the same in seconds.
+        image: RGB uint8 (height, width, 3), upright; its receiver may draw on it.
+    """
+
+    index: int
+    ticks: int
+    time: float
+    image: NDArray[np.uint8]
+
+
+class VideoReader:
+    """A video file, opened; a context manager.
+
+    Attributes:
+        path: the file.
+        time_base: seconds a tick.
+        rate: frames a second on average, as far as the file tells.
+        expected: how many frames there are, or None where the file does not tell.
+        skipped: packets and frames that could not be decoded so far.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Opens a file.
+
+        Raises:
+            DataError: if it is missing or holds no video that can be decoded.
+            MissingLibraryError: without PyAV.
+        """
+        self._av = need("av", "video", "reading videos")
+        # ffmpeg would write its warnings about damaged files over the progress bar.
+        self._av.logging.set_level(None)
+        self.path = path
+        self.skipped = 0
+        self._stopped = False
+        try:
+            # As a file, never as one of the protocols and devices that ffmpeg reads names as.
+            self.container: InputContainer = self._av.open(f"file:{path}")
+        except self._av.error.FFmpegError as error:
+            reason = "no such file" if isinstance(error, FileNotFoundError) else _reason(error)
+            raise DataError(f"{path}: not a video that can be read ({reason})") from error
+        if not self.container.streams.video:
+            kinds = _kinds(self.container)
+            self.container.close()
+            raise DataError(f"{path}: holds no video, only {kinds or 'nothing that is known'}")
+        self.stream: VideoStream = self.container.streams.video[0]
+        self.stream.thread_type = "AUTO"
+        self.time_base = Fraction(self.stream.time_base or Fraction(1, 90_000))
+        self.rate = Fraction(self.stream.average_rate or self.stream.guessed_rate or _FALLBACK_RATE)
+        self.expected = self._count()
+
+    def __enter__(self) -> "VideoReader":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.container.close()
+
+    def frames(self, other: "Callable[[Packet], None] | None" = None) -> Iterator[Picture]:
+        """Yields the frames one by one; what cannot be decoded is counted in ``skipped``.
+
+        Args:
+            other: takes the packets of the sound, in the order of the file.
+        """
+        step = max(1, round(1 / (self.rate * self.time_base)))
+        last: int | None = None
+        index = 0
+        streams = [self.stream, *(self.container.streams.audio if other else ())]
+        for packet in self._packets(streams):
+            if packet.stream is not self.stream:
+                if other:
+                    other(packet)
+                continue
+            for frame in self._decoded(packet):
+                # Frames without a time, or with one that runs backwards, come a usual step after the last.
+                ticks = frame.pts
+                if ticks is None or (last is not None and ticks <= last):
+                    ticks = 0 if last is None else last + (step if ticks is None else 1)
+                last = ticks
+                yield Picture(index, ticks, float(ticks * self.time_base), _upright(frame))
+                index += 1
+
+    def _packets(self, streams: list[Any]) -> "Iterator[Packet]":
+        """Yields the packets; goes on behind damaged places."""
+        failures = 0
+        while failures < _HOPELESS:
+            try:
+                for packet in self.container.demux(streams):
+                    failures = 0
+                    yield packet
+                return
+            except EOFError:
+                return
+            except self._av.error.FFmpegError:
+                failures += 1
+                self.skipped += 1
+
+    def _decoded(self, packet: "Packet") -> "list[VideoFrame]":
+        try:
+            return packet.decode()  # type: ignore[return-value]
+        except EOFError:
+            return []
+        except self._av.error.FFmpegError:
+            self.skipped += 1
+            return []
+
+    def _count(self) -> int | None:
+        if self.stream.frames:
+            return self.stream.frames
+        seconds = None
+        if self.stream.duration:
+            seconds = float(self.stream.duration * self.time_base)
+        elif self.container.duration:
+            seconds = self.container.duration / self._av.time_base
+        if seconds is None or not math.isfinite(seconds) or seconds <= 0:
+            return None
+        return max(1, round(seconds * float(self.rate)))
+
+
+def _upright(frame: "VideoFrame") -> NDArray[np.uint8]:
+    """Returns a frame as RGB, turned as the file's display matrix wants it (to the nearest quarter)."""
+    image: Any = frame.to_ndarray(format="rgb24")
+    turns = round(frame.rotation / 90) % 4
+    return cv2.rotate(image, _TURNS[turns]) if turns else image  # type: ignore[return-value]
+
+
+def _kinds(container: "InputContainer") -> str:
+    return " and ".join(sorted({str(stream.type) for stream in container.streams}))
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)

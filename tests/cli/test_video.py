@@ -1,0 +1,158 @@
+"""``lipseg video`` as a user runs it, with a known model behind it."""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lipseg.cli.app import main
+from lipseg.cli.exit_codes import ExitCode
+from lipseg.data.frames import View
+from lipseg.inference import segmenter
+from lipseg.model.predictor import Prediction
+
+av = pytest.importorskip("av")
+
+_ANGLE = np.linspace(0, 2 * np.pi, 28, endpoint=False)
+_RING = np.stack([-np.cos(_ANGLE), -0.5 * np.sin(_ANGLE)], 1)
+UNIT = 0.5 + np.concatenate([0.3 * _RING, 0.2 * _RING])
+BOX = ("--mouth-box", "30,22,60,37")
+
+
+class Ellipses:
+    """A model that sees the same mouth in every view."""
+
+    view, card = View(24, "square", 1 / 0.6), {}
+
+    def __init__(self):
+        self.calls, self.do = 0, lambda: None
+
+    def __call__(self, views):
+        n = len(views)
+        self.calls += 1
+        if self.calls == 4:
+            self.do()
+        return Prediction(
+            np.repeat(UNIT[None], n, 0).astype(np.float32),
+            np.full(n, 2),
+            np.full((n, 3), 1 / 3, np.float32),
+            np.full(n, 0.625, np.float32),
+        )
+
+
+@pytest.fixture
+def model(monkeypatch):
+    """Puts the known model in the place of whatever ``--model`` names, without a face detector."""
+    fake = Ellipses()
+    monkeypatch.setattr(segmenter, "load_predictor", lambda folder: fake)
+    monkeypatch.delattr(segmenter.LipSegmenter, "find", raising=False)
+    return fake
+
+
+@pytest.fixture
+def lips(capsys, tmp_path, monkeypatch):
+    """Runs ``lipseg`` in the test's folder; returns exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return int(caught.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def clip(tmp_path):
+    with av.open(str(tmp_path / "in.mp4"), "w") as container:
+        video = container.add_stream("libx264", rate=30)
+        video.width, video.height = 96, 64
+        for k in range(9):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 96, 3), 80 + k, np.uint8))
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    return Path("in.mp4")
+
+
+def rows(text: str) -> list[dict]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def files() -> list[str]:
+    return sorted(path.name for path in Path().iterdir())
+
+
+def test_rows_on_standard_output(lips, model, clip):
+    code, out, err = lips("video", clip, *BOX)
+    assert code == 0
+    found = rows(out)
+    assert [row["frame"] for row in found] == list(range(9))
+    assert [row["time"] for row in found] == pytest.approx(np.arange(9) / 30, abs=1e-4)
+    (face,) = found[4]["faces"]
+    assert (face["id"], face["state"], face["score"]) == (1, 2, 0.625)
+    # The view's side is 50 pixels about (45, 29.5).
+    np.testing.assert_allclose(face["outer"] + face["inner"], [45, 29.5] + (UNIT - 0.5) * 50, atol=0.02)
+    assert "9 frames" in err
+    assert files() == ["in.mp4"]
+
+
+def test_a_video_and_a_file_of_landmarks(lips, model, clip):
+    code, out, err = lips("video", clip, *BOX, "-o", "out/painted.mp4", "--landmarks", "rows.jsonl", "--every", "2")
+    assert (code, out) == (0, "")
+    assert [row["frame"] for row in rows(Path("rows.jsonl").read_text())] == [0, 2, 4, 6, 8]
+    with av.open("out/painted.mp4") as container:
+        assert len(list(container.decode(video=0))) == 5
+    assert "5 frames written to out/painted.mp4 and rows.jsonl" in err.replace(os.sep, "/")
+    assert files() == ["in.mp4", "out", "rows.jsonl"]
+
+    code, _, err = lips("video", clip, *BOX, "--landmarks", "rows.jsonl")
+    assert (code, err.count("\n")) == (ExitCode.USAGE, 1)
+    assert "rows.jsonl: exists already; give --force" in err
+    assert lips("video", clip, *BOX, "--landmarks", "rows.jsonl", "--force", "--no-smooth")[0] == 0
+    assert len(rows(Path("rows.jsonl").read_text())) == 9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.mp4", *BOX], "none.mp4: not a video that can be read (no such file)"),
+        (["in.mp4"], "--mouth-box: say where the mouth is"),
+        (["in.mp4", "--mouth-box", "1,2,3"], "--mouth-box: expected four numbers"),
+        (["in.mp4", "--mouth-box", "900,2,903,4"], "--mouth-box: 900,2,903,4 lies outside the picture"),
+        (["in.mp4", "-o", "out.avi"], "-o: out.avi must end in .mp4"),
+        (["in.mp4", "--landmarks", "out.csv"], "--landmarks: out.csv must end in .jsonl"),
+        (["in.mp4", "-o", "in.mp4", "--force"], "-o: in.mp4 is the video itself"),
+    ],
+)
+def test_wrong_usage_does_nothing_and_says_so_in_one_line(lips, model, clip, arguments, message):
+    code, out, err = lips("video", *arguments)
+    assert (code, out) == (ExitCode.USAGE, "")
+    assert [line for line in err.splitlines() if line.startswith(f"error: {message}")]
+    assert files() == ["in.mp4"]
+
+
+def test_ctrl_c_and_sigterm_leave_nothing(lips, model, clip):
+    for number, code in ((signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, 143)):
+        model.calls, model.do = 0, lambda number=number: os.kill(os.getpid(), number)
+        assert lips("video", clip, *BOX, "-o", "out.mp4", "--landmarks", "rows.jsonl")[0] == code
+        assert files() == ["in.mp4"]
+
+
+def test_a_place_that_cannot_be_written_to(lips, model, clip):
+    Path("file").write_text("")
+    code, _, err = lips("video", clip, *BOX, "--landmarks", "file/rows.jsonl")
+    assert code == ExitCode.UNEXPECTED
+    assert "cannot be written" in err
+    assert "Traceback" not in err
+
+
+def test_without_the_library(lips, model, clip, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    code, _, err = lips("video", clip, *BOX, "-o", "out.mp4")
+    assert code == ExitCode.USAGE
+    assert "pip install 'lipseg[video]'" in err
