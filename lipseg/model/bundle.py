@@ -8,7 +8,7 @@ from typing import Any
 
 from lipseg.data.statistics import Normaliser, load_normaliser
 from lipseg.model.cascade import Cascade
-from lipseg.model.folder import CARD, FORMAT, WEIGHTS, read_card
+from lipseg.model.folder import CARD, FORMAT, WEIGHTS, read_card, sha256_of
 from lipseg.model.parts import (
     build_from,
     fields_from,
@@ -47,7 +47,8 @@ def save_cascade(folder: Path, cascade: Cascade, card: dict[str, Any]) -> None:
     Args:
         folder: replaced where it exists.
         cascade: the model; its control head is left out.
-        card: must hold ``net`` and ``view``, as ``lipseg.params.as_dict`` gives them.
+        card: must hold ``net`` and ``view``, as ``lipseg.params.as_dict`` gives them. The weights' size and SHA-256
+            are added to it.
     """
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -60,7 +61,9 @@ def save_cascade(folder: Path, cascade: Cascade, card: dict[str, Any]) -> None:
         "normaliser.deviation": cascade.normaliser.deviation,
     }
     save_arrays(partial / WEIGHTS, arrays)
-    (partial / CARD).write_text(json.dumps({"format": FORMAT, **card}, indent=1) + "\n", encoding="utf-8")
+    written = {"file": WEIGHTS, "bytes": (partial / WEIGHTS).stat().st_size, "sha256": sha256_of(partial / WEIGHTS)}
+    text = json.dumps({"format": FORMAT, **card, "weights": written}, indent=1)
+    (partial / CARD).write_text(text + "\n", encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(partial, folder)
 
