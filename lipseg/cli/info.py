@@ -27,7 +27,7 @@ _FIGURES = (
 def info(
     model: Annotated[
         Path,
-        typer.Argument(metavar="[MODEL]", help="Folder of the model.", show_default="the one that comes along"),
+        typer.Argument(metavar="[MODEL]", help="Folder of the model.", show_default="lipseg's own"),
     ] = DEFAULT_MODEL,
     as_json: Annotated[bool, typer.Option("--json", help="Print the card as it is, as JSON.")] = False,
 ) -> None:

@@ -39,7 +39,7 @@ def predict(
     ] = None,
     model: Annotated[
         Path,
-        typer.Option("--model", metavar="DIR", help="Folder of the model.", show_default="the one that comes along"),
+        typer.Option("--model", metavar="DIR", help="Folder of the model.", show_default="lipseg's own"),
     ] = DEFAULT_MODEL,
     output: Annotated[
         Path | None,

@@ -1,7 +1,7 @@
 """What a model card says in words: what models are for, what not, and the terms and gaps of each dataset."""
 
 INTENDED_USE = (
-    "Landmarks, contours and masks of the lips and the inner mouth in photographs and video of people who agreed to it: "
+    "Landmarks, contours and masks of the lips and the inner mouth in pictures and videos of people who agreed: "
     "make-up preview, photo editing, animation, measuring mouth shapes in research, first labels for annotators.",
     "A face about upright and seen from the front, its mouth at least some 20 pixels wide.",
 )
@@ -30,8 +30,8 @@ _TERMS = {
         "terms before any commercial use of this model, or train one on faces of your own."
     ),
     "ibug": (
-        "The weights were learnt from faces annotated by iBUG, which publishes its annotations for research and not for "
-        "commercial use, on photographs with terms of their own: check both before any commercial use of this model."
+        "The weights were learnt from faces annotated by iBUG, which publishes its annotations for research and not "
+        "for commercial use, on photographs with terms of their own: check both before any commercial use of this model."
     ),
 }
 
