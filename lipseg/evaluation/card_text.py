@@ -31,7 +31,7 @@ _TERMS = {
     ),
     "ibug": (
         "The weights were learnt from faces annotated by iBUG, which publishes its annotations for research and not "
-        "for commercial use, on photographs with terms of their own: check both before any commercial use of this model."
+        "for commercial use, on photographs with terms of their own: check both before any commercial use of it."
     ),
 }
 
