@@ -2,7 +2,7 @@
 
 MediaPipe wants older libraries than lipseg does, so it lives in an environment of its own, and this file imports
 nothing of lipseg. Standard input: JSON {"images": [paths], "refined": bool}. Standard output: JSON, for each picture
-the face's points in pixels (pixel centres at integers), null where no face was found.
+the face's points in pixels, null where no face was found.
 """
 
 import json
@@ -23,10 +23,9 @@ def main() -> None:
             image = np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
             height, width = image.shape[:2]
             faces = mesh.process(image).multi_face_landmarks
-            # MediaPipe counts from the picture's edge: the first pixel's centre is at half a pixel.
-            answers.append(
-                [[point.x * width - 0.5, point.y * height - 0.5] for point in faces[0].landmark] if faces else None
-            )
+            # Counted from the picture's edge these would lie half a pixel less far; as they are they suit Helen's
+            # annotations better (lips F1 .016 higher on training faces), and a peer gets the benefit of the doubt.
+            answers.append([[point.x * width, point.y * height] for point in faces[0].landmark] if faces else None)
     json.dump({"version": mediapipe.__version__, "faces": answers}, sys.stdout)
 
 
