@@ -6,10 +6,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 FAST := -m "not pipeline"
 
-.PHONY: help setup repro test check fast pipeline deps lock clean
+.PHONY: help setup repro test check fast pipeline deps release-model verify-model lock clean
 
 help: ## list the commands
-	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 .venv/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or later is needed; set PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -41,6 +41,13 @@ pipeline: setup ## the slow tests: real runs of the pipeline
 
 deps: setup ## bring the code dependencies in dvc.yaml up to date
 	python -m stages.deps
+
+release-model: setup ## rebuild the model that comes along, from HELEN=/path/to/helen, and put it into the package
+	@test -n "$(HELEN)" || { echo "error: name the folder of the Helen dataset: make release-model HELEN=/path/to/helen" >&2; exit 2; }
+	python -m stages.release --root "$(HELEN)" --preset $(or $(PRESET),presets/shipped.yaml)
+
+verify-model: setup ## check the model that comes along; with HELEN=/path/to/helen, rebuild it and compare
+	python -m stages.verify $(if $(HELEN),--root "$(HELEN)")
 
 lock: ## pin every dependency anew (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements.lock

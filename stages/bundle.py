@@ -16,10 +16,13 @@ def main() -> None:
         mixture="weights of the mixture",
         heads="weights of the heads",
         metrics="JSON file of the headline figures",
+        results="folder of the full results",
         out="the model folder",
     )
     cascade = assemble(at.statistics, at.base, at.mixture, at.heads)
-    save_cascade(at.out, cascade, model_card(load_params(), load_crops(at.crops), cascade, at.metrics))
+    parts = {name: getattr(at, name) for name in ("statistics", "base", "mixture", "heads")}
+    card = model_card(load_params(), load_crops(at.crops), cascade, at.metrics, at.results, parts)
+    save_cascade(at.out, cascade, card)
 
 
 if __name__ == "__main__":

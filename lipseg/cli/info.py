@@ -1,31 +1,51 @@
 """``lipseg info``: what a model is."""
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from lipseg.model.folder import DEFAULT_MODEL, read_card
+from lipseg.model.folder import DEFAULT_MODEL, check_weights, read_card
 
 # A list longer than this is told by its length; --json shows it whole.
 _LONGEST_LIST = 12
+_WIDTH = 100
+# Sections that only --json shows: long, and for machines rather than for readers.
+_MACHINE_ONLY = ("params", "heads", "intervals")
+# The figures of the table: name in the card, heading, whether it is an error (shown in per cent).
+_FIGURES = (
+    ("nme", "nme", True),
+    ("contour", "contour", True),
+    ("mouth_f1", "mouth_f1", False),
+    ("lips_f1", "lips_f1", False),
+    ("inner_f1", "inner_f1", False),
+)
 
 
 def info(
-    model: Annotated[Path, typer.Argument(metavar="[MODEL]", help="Folder of the model.", show_default=True)] = (
-        DEFAULT_MODEL
-    ),
+    model: Annotated[
+        Path,
+        typer.Argument(metavar="[MODEL]", help="Folder of the model.", show_default="lipseg's own"),
+    ] = DEFAULT_MODEL,
     as_json: Annotated[bool, typer.Option("--json", help="Print the card as it is, as JSON.")] = False,
 ) -> None:
-    """Print a model's card: how it was trained, what it looks at, how well it does."""
+    """Print a model's card: what it is for, what it was trained on, how well it does.
+
+    Also checks that the weights are those that the card was written for.
+    """
     card = read_card(model)
+    check_weights(model, card)
     if as_json:
         typer.echo(json.dumps(card, indent=2))
         return
     typer.echo(f"model: {model}")
-    for line in _lines(card):
+    hidden = [name for name in _MACHINE_ONLY if name in card]
+    for line in _lines({name: value for name, value in card.items() if name not in hidden}):
         typer.echo(line)
+    if hidden:
+        typer.echo(f"\nlipseg info --json also shows: {', '.join(hidden)}")
 
 
 def _lines(value: dict[str, Any], indent: int = 0) -> list[str]:
@@ -34,12 +54,50 @@ def _lines(value: dict[str, Any], indent: int = 0) -> list[str]:
     lines: list[str] = []
     sections: list[str] = []
     for key, item in value.items():
-        if isinstance(item, dict) and item:
-            gap = [""] if indent == 0 else []
-            sections += [*gap, f"{pad}{key}:", *_lines(item, indent + 1)]
+        gap = [""] if indent == 0 else []
+        name = key.replace("_", " ") if indent == 0 else key
+        if key == "figures" and _is_table(item):
+            sections += [*gap, f"{pad}{name} (test faces):", *_table(item, pad + "  ")]
+        elif isinstance(item, dict) and item:
+            sections += [*gap, f"{pad}{name}:", *_lines(item, indent + 1)]
+        elif isinstance(item, list) and any(isinstance(entry, str) and " " in entry for entry in item):
+            sections += [*gap, f"{pad}{name}:", *(line for entry in item for line in _bullet(entry, pad + "  "))]
+        elif isinstance(item, str) and len(item) > _WIDTH:
+            lines += textwrap.wrap(f"{name}: {item}", _WIDTH, initial_indent=pad, subsequent_indent=pad + "  ")
         else:
-            lines.append(f"{pad}{key}: {_short(item)}")
+            lines.append(f"{pad}{name}: {_short(item)}")
     return lines + sections
+
+
+def _bullet(text: str, pad: str) -> list[str]:
+    return textwrap.wrap(str(text), _WIDTH, initial_indent=f"{pad}- ", subsequent_indent=f"{pad}  ")
+
+
+def _is_table(figures: Any) -> bool:
+    """Whether these are the pipeline's headline figures: boxes -> system -> figure."""
+    return isinstance(figures, dict) and all(isinstance(figures.get(boxes), dict) for boxes in ("jittered", "exact"))
+
+
+def _table(figures: dict[str, Any], pad: str) -> list[str]:
+    """Returns the systems' figures as a table, and what else the figures hold below it."""
+    lines = [pad + f"{'':<26}" + "".join(f"{heading:>10}" for _, heading, _ in _FIGURES)]
+    for boxes in ("jittered", "exact"):
+        for system, values in figures[boxes].items():
+            if isinstance(values, dict) and _FIGURES[-1][0] in values:
+                row = "".join(_figure(values.get(name), error) for name, _, error in _FIGURES)
+                lines.append(pad + f"{f'{boxes} boxes, {system}':<26}" + row)
+    for name, part in figures.items():
+        if name not in ("jittered", "exact") and isinstance(part, dict):
+            lines.append(
+                pad + f"{name}: " + ", ".join(f"{key.replace('_', ' ')} {_short(v)}" for key, v in part.items())
+            )
+    return lines
+
+
+def _figure(value: float | None, error: bool) -> str:
+    if value is None:
+        return f"{'-':>10}"
+    return f"{value:>10.2%}" if error else f"{value:>10.4f}"
 
 
 def _short(item: Any) -> str:
@@ -49,6 +107,8 @@ def _short(item: Any) -> str:
         return f"{item:.5g}"
     if item is None:
         return "-"
+    if item == {}:
+        return "none"
     if isinstance(item, list):
         return f"({len(item)} values)" if len(item) > _LONGEST_LIST else ", ".join(map(_short, item))
     return str(item)

@@ -48,7 +48,10 @@ def predict(
             help="Where the mouths are: columns image,x0,y0,x1,y1; a row a face.",
         ),
     ] = None,
-    model: Annotated[Path, typer.Option("--model", metavar="DIR", help="Folder of the model.")] = DEFAULT_MODEL,
+    model: Annotated[
+        Path,
+        typer.Option("--model", metavar="DIR", help="Folder of the model.", show_default="lipseg's own"),
+    ] = DEFAULT_MODEL,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Write files here, laid out as the input folders are."),

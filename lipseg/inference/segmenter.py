@@ -114,8 +114,8 @@ class LipSegmenter:
         """Loads a model.
 
         Args:
-            model: the model's folder, by default the one that the pipeline writes in the current folder, or a model
-                that is loaded already.
+            model: the model's folder, by default the one that comes with the package, or a model that is loaded
+                already.
 
         Raises:
             ModelError: if the folder holds no usable model.

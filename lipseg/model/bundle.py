@@ -7,7 +7,7 @@ from typing import Any
 from lipseg.atomic import whole_folder
 from lipseg.data.statistics import Normaliser, load_normaliser
 from lipseg.model.cascade import Cascade
-from lipseg.model.folder import CARD, FORMAT, WEIGHTS, read_card
+from lipseg.model.folder import CARD, FORMAT, WEIGHTS, read_card, sha256_of
 from lipseg.model.parts import (
     build_from,
     fields_from,
@@ -46,7 +46,8 @@ def save_cascade(folder: Path, cascade: Cascade, card: dict[str, Any]) -> None:
     Args:
         folder: replaced where it exists.
         cascade: the model; its control head is left out.
-        card: must hold ``net`` and ``view``, as ``lipseg.params.as_dict`` gives them.
+        card: must hold ``net`` and ``view``, as ``lipseg.params.as_dict`` gives them. The weights' size and SHA-256
+            are added to it.
     """
     arrays = {
         **prefixed("base", module_arrays(cascade.net)),
@@ -56,8 +57,12 @@ def save_cascade(folder: Path, cascade: Cascade, card: dict[str, Any]) -> None:
         "normaliser.deviation": cascade.normaliser.deviation,
     }
     with whole_folder(folder) as partial:
-        save_arrays(partial / WEIGHTS, arrays)
-        (partial / CARD).write_text(json.dumps({"format": FORMAT, **card}, indent=1) + "\n", encoding="utf-8")
+        weights = partial / WEIGHTS
+        save_arrays(weights, arrays)
+        written = {"file": WEIGHTS, "bytes": weights.stat().st_size, "sha256": sha256_of(weights)}
+        text = json.dumps({"format": FORMAT, **card, "weights": written}, indent=1)
+        (partial / CARD).write_text(text + "
+", encoding="utf-8")
 
 
 def load_cascade(folder: Path) -> Cascade:

@@ -1,13 +1,15 @@
 """The folder that holds a trained model: where it is looked for, and its card. Light: imports nothing heavy."""
 
+import hashlib
 import json
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from lipseg.errors import ModelError
 
-# Where the pipeline's last stage puts its model, seen from the project's folder.
-DEFAULT_MODEL = Path("models/lipseg")
+# The model that comes with the package, put there by `make release-model`; loaded where nobody names another.
+DEFAULT_MODEL = Path(str(files("lipseg") / "shipped"))
 CARD = "card.json"
 WEIGHTS = "model.safetensors"
 # Raised when a model of an older version can no longer be read.
@@ -20,9 +22,15 @@ def check_model_folder(folder: Path) -> None:
     Raises:
         ModelError: naming the folder or the missing file, and how to get a model.
     """
+    if folder == DEFAULT_MODEL and not (folder / CARD).is_file():
+        raise ModelError(
+            f"this lipseg came without a model ({folder} holds none); train one with `make repro` and name its folder, "
+            "models/lipseg: --model DIR for predict, the argument for info and LipSegmenter"
+        )
     if not folder.is_dir():
-        remedy = "train one with `make repro`, or name its folder with --model DIR"
-        raise ModelError(f"{folder}: no model folder there; {remedy}")
+        raise ModelError(
+            f"{folder}: no model folder there; train one with `make repro`, or leave --model out for lipseg's own"
+        )
     for name in (CARD, WEIGHTS):
         if not (folder / name).is_file():
             raise ModelError(
@@ -47,3 +55,24 @@ def read_card(folder: Path) -> dict[str, Any]:
     if card.get("format") != FORMAT:
         raise ModelError(f"{path}: a model of format {card.get('format')!r}; this lipseg reads format {FORMAT}")
     return card
+
+
+def sha256_of(path: Path) -> str:
+    """Returns the SHA-256 of a file's bytes, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def check_weights(folder: Path, card: dict[str, Any]) -> None:
+    """Refuses weights that are not those that the card was written for.
+
+    Args:
+        folder: of the model.
+        card: its card. Cards of before version 0.2 hold no hash and pass.
+
+    Raises:
+        ModelError: naming the file.
+    """
+    expected = card.get("weights", {}).get("sha256")
+    path = folder / WEIGHTS
+    if expected is not None and sha256_of(path) != expected:
+        raise ModelError(f"{path}: not the weights that {CARD} describes (another SHA-256); get the folder again")

@@ -324,10 +324,20 @@ def test_wrong_options_are_wrong_usage(lips, arguments):
 
 def test_no_model(lips):
     save("a.png")
-    code, out, err = lips("predict", "a.png", "-o", "out")
+    code, out, err = lips("predict", "a.png", "-o", "out", "--model", "models/lipseg")
     assert (code, out) == (ExitCode.MODEL, "")
     assert err.startswith(f"error: {Path('models/lipseg')}: no model folder there; train one with `make repro`")
     assert not Path("out").exists()
+
+
+def test_the_model_that_comes_along_is_the_default(lips, monkeypatch):
+    asked = []
+    monkeypatch.setattr(segmenter, "load_predictor", lambda folder: asked.append(folder) or Ellipses())
+    Path("models/lipseg").mkdir(parents=True)  # what lies in the current folder is not asked
+    save("a.png")
+    assert lips("predict", "a.png")[0] == 0
+    lipseg.LipSegmenter()
+    assert asked == [Path(lipseg.__file__).parent / "shipped"] * 2
 
 
 def test_an_unusable_model(lips, monkeypatch):
@@ -369,20 +379,26 @@ def test_a_score_that_is_no_number_is_null():
     assert row["faces"][0]["score"] is None
 
 
-def test_info(lips):
-    folder = Path("m")
-    folder.mkdir()
-    card = {
-        "format": 1,
-        "name": "lipseg",
-        "view": {"size": 64, "margin": 1.6},
-        "metrics": {"nme": 0.034567891, "ced": [0.0] * 40},
-    }
-    (folder / "card.json").write_text(json.dumps(card))
-    (folder / "model.safetensors").write_bytes(b"")
+@pytest.fixture
+def write_model(tmp_path):
+    """Writes the folder "m" with a card and one byte of weights."""
+
+    def write(**card):
+        folder = tmp_path / "m"
+        folder.mkdir(exist_ok=True)
+        (folder / "card.json").write_text(json.dumps({"format": 1, "name": "lipseg", **card}))
+        (folder / "model.safetensors").write_bytes(b"w")
+        return folder
+
+    return write
+
+
+def test_info(lips, write_model):
+    card = {"view": {"size": 64, "margin": 1.6}, "metrics": {"nme": 0.034567891, "ced": [0.0] * 40}}
+    folder = write_model(**card)
     code, out, err = lips("info", "m", "--json")
     assert (code, err) == (0, "")
-    assert json.loads(out) == card
+    assert json.loads(out) == {"format": 1, "name": "lipseg", **card}
     code, out, _ = lips("info", "m")
     assert out.splitlines() == [
         *["model: m", "format: 1", "name: lipseg", "", "view:", "  size: 64", "  margin: 1.6"],
@@ -392,7 +408,40 @@ def test_info(lips):
     code, out, err = lips("info", "m")
     assert (code, out) == (ExitCode.MODEL, "")
     assert "card.json: not a readable model card" in err
-    assert lips("info")[0] == ExitCode.MODEL
+
+
+def test_info_is_for_readers(lips, write_model):
+    figures = {"nme": 0.0344, "contour": 0.0144, "mouth_f1": 0.92, "lips_f1": 0.843, "inner_f1": None}
+    boxes = {"cascade": figures, "cascade_minus_base": {"nme": {"low": 0}}}
+    long = (
+        "A sentence that is longer than a line of a hundred characters, so that it must be folded somewhere, as is due."
+    )
+    write_model(
+        figures={"jittered": boxes, "exact": boxes, "mixture": {"components": 4}},
+        out_of_scope=["One thing.", long],
+        params={"seed": 0},
+        data={"skipped": {}},
+    )
+    code, out, _ = lips("info", "m")
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 100
+    assert "  jittered boxes, cascade        3.44%     1.44%    0.9200    0.8430         -\n" in out
+    assert "cascade_minus_base" not in out
+    assert "out of scope:\n  - One thing.\n  - A sentence" in out
+    assert "mixture: components 4" in out
+    assert "skipped: none" in out
+    assert "seed" not in out
+    assert out.endswith("--json also shows: params\n")
+
+
+def test_info_refuses_weights_of_another_model(lips, write_model):
+    # The SHA-256 of the byte "w".
+    write_model(weights={"sha256": "50e721e49c013f00c62cf59f2163542a9d8df02464efeb615d31051b0fddc326"})
+    assert lips("info", "m")[0] == 0
+    (write_model(weights={"sha256": "50e7"}) / "x").touch()
+    code, out, err = lips("info", "m", "--json")
+    assert (code, out) == (ExitCode.MODEL, "")
+    assert "model.safetensors: not the weights that card.json describes" in err
 
 
 # The command in a process of its own, with this file's model behind it; "slow" lets a batch wait for its signal.

@@ -1,5 +1,7 @@
 """The report of tiny artifacts: gathered from the files that the stages leave, rendered, and complete."""
 
+import hashlib
+import json
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from lipseg.data.tables import write_json, write_rows
 from lipseg.errors import LipsegError
 from lipseg.evaluation import runs
-from lipseg.evaluation.card import model_card
+from lipseg.evaluation.card import measured_weaknesses, model_card
 from lipseg.evaluation.compose import compose_report
 from lipseg.evaluation.galleries import write_galleries
 from lipseg.evaluation.report import write_report
@@ -98,14 +100,89 @@ def test_a_missing_file_is_named(params, at, tmp_path, name):
         compose_report(params, Namespace(**{**vars(at), name: tmp_path / "nowhere"}))
 
 
-def test_the_card_says_where_the_model_comes_from(params, crops, cascade, tmp_path):
-    write_json(tmp_path / "metrics.json", {"jittered": {}})
-    card = model_card(params, crops, cascade, tmp_path / "metrics.json")
+@pytest.fixture(scope="module")
+def card_of(crops, cascade, at, tmp_path_factory):
+    """A function from parameters to the card of the finished run."""
+    root = tmp_path_factory.mktemp("card")
+    write_json(root / "metrics.json", {"jittered": {}})
+    runs.write_per_face(at.results / "per_face.csv", crops, runs.load_runs(at.results / "predictions.npz", crops))
+    artifacts = {"heads": at.heads, "base": at.history}
+
+    def card(params, metrics="metrics.json"):
+        return model_card(params, crops, cascade, root / metrics, at.results, artifacts)
+
+    return card
+
+
+@pytest.fixture(scope="module")
+def card(card_of, params):
+    return card_of(params)
+
+
+def test_the_card_says_where_the_model_comes_from(card, card_of, params, crops):
     assert card["data"]["sha256"] == crops.sha256
     assert card["data"]["train"] == len(crops.indices("train"))
     assert card["components"] == 2
     assert card["figures"] == {"jittered": {}}
     assert card["libraries"]["numpy"] == np.__version__
+    assert card["machine"]["cpu_cores"] >= 1
     assert card["params"]["net"] == card["net"]
     with pytest.raises(LipsegError, match="none"):
-        model_card(params, crops, cascade, tmp_path / "none.json")
+        card_of(params, "none.json")
+
+
+def test_the_card_s_hashes_are_those_of_files_and_names(card, at, crops):
+    hashes = card["artifacts_sha256"]
+    assert set(hashes) == {"heads", "base", "metrics", "params"}
+    assert hashes["heads"] == hashlib.sha256(at.heads.read_bytes()).hexdigest()
+    names = "".join(f"{name}\n" for name in sorted(crops.names[crops.split == "test"]))
+    assert card["data"]["names_sha256"]["test"] == hashlib.sha256(names.encode()).hexdigest()
+    assert len(set(card["data"]["names_sha256"].values())) == 3
+
+
+def test_the_card_does_not_depend_on_where_the_faces_lie(card, card_of, params):
+    moved = replace(params, data=replace(params.data, root="/somewhere/else"))
+    assert card_of(moved) == card
+    assert "somewhere" not in json.dumps(card_of(moved))
+    other = replace(params, seed=params.seed + 1)
+    assert card_of(other)["artifacts_sha256"]["params"] != card["artifacts_sha256"]["params"]
+
+
+@pytest.mark.parametrize("source", ["synthetic", "helen", "helen+ibug", "mine"])
+def test_the_card_has_words_for_every_source(card_of, params, source):
+    found = card_of(replace(params, data=replace(params.data, source=source)))
+    sources = source.split("+")
+    assert len(found["data"]["what"]) == len(sources)
+    assert len(found["licence"]) == 1 + len(sources)
+    assert all(len(found[part]) > 0 for part in ("intended_use", "out_of_scope", "weaknesses"))
+    assert ("commercial use" in " ".join(found["licence"])) == ("helen" in source)
+
+
+def test_the_card_s_weaknesses_are_measured(card, found_weak, at, crops):
+    table = runs.load_runs(at.results / "predictions.npz", crops)["jittered"].tables["cascade"]
+    upper, lower = table["upper_f1"].mean(), table["lower_f1"].mean()
+    said = next(text for text in card["weaknesses"] if "less well" in text)
+    assert f"F1 {min(upper, lower):.2f}" in said
+    assert f"({max(upper, lower):.2f})" in said
+    assert card["intervals"]["jittered"]["cascade_minus_base"]["lips"].keys() == {"difference", "low", "high"}
+    said = " ".join(found_weak)
+    assert "F1 0.20 over the 2 test faces whose opening is below 8% of the mouth, 0.70 over the 1 that" in said
+    assert "component 1 do worst: lips F1 0.60 over 3 test faces, 0.80 over all" in said
+    assert "more than 3.1% of the inter-ocular distance off, against 1.2% on average" in said
+
+
+@pytest.fixture
+def found_weak():
+    """The sentences about figures that are made up; one face is too nearly closed to be judged."""
+    over_all = {name: {"f1_mean": 0.8} for name in ("lips", "upper", "lower")} | {
+        "contour": {"mean": 0.012, "p95": 0.031}
+    }
+    part = {str(k): {"cascade": {"faces": k + 2, "lips": {"f1_mean": 0.9 - 0.3 * k}}} for k in (0, 1)}
+    inner = [0.1, 0.3, float("nan"), 0.7, 0.9]
+    rows = {
+        "boxes": ["jittered"] * 4 + ["exact"],
+        "system": ["cascade"] * 5,
+        "opening": [0.03, 0.079, 0.001, 0.08, 0.5],
+        "inner_f1": inner,
+    }
+    return measured_weaknesses({"jittered": {"systems": {"cascade": over_all}, "components": part}}, rows)

@@ -1,0 +1,65 @@
+"""What a model card says in words: what models are for, what not, and the terms and gaps of each dataset."""
+
+INTENDED_USE = (
+    "Landmarks, contours and masks of the lips and the inner mouth in pictures and videos of people who agreed: "
+    "make-up preview, photo editing, animation, measuring mouth shapes in research, first labels for annotators.",
+    "A face about upright and seen from the front, its mouth at least some 20 pixels wide.",
+)
+
+OUT_OF_SCOPE = (
+    "Telling who somebody is, or whether two pictures show the same person.",
+    "Claims about emotion, truthfulness, health, age, origin or any other trait of a person: contours are no evidence.",
+    "Medical diagnosis or measurement; no clinical picture was seen in training or test.",
+    "Lip reading and surveillance, and any decision about a person without a human who looks at the picture.",
+    "Drawings, animals, masks, profiles and mouths that are mostly covered: the answer is a guess, and looks as sure.",
+)
+
+CODE_LICENCE = "The code is under the MIT licence."
+
+_WHAT = {
+    "synthetic": "lipseg's built-in faces, drawn by formula",
+    "helen": "Helen: photographs with 194 points a face, of which 58-113 are the lips (Le et al., ECCV 2012)",
+    "ibug": "faces with iBUG's 68 points, the lips resampled to 56 (Sagonas et al., 2013)",
+}
+
+_TERMS = {
+    "synthetic": "The drawn faces are part of lipseg and under its licence.",
+    "helen": (
+        "The weights were learnt from Helen: photographs collected from Flickr, whose rights stay with those who took "
+        "them, published for research. The MIT licence of the code cannot grant what they keep: check the dataset's "
+        "terms before any commercial use of this model, or train one on faces of your own."
+    ),
+    "ibug": (
+        "The weights were learnt from faces annotated by iBUG, which publishes its annotations for research and not "
+        "for commercial use, on photographs with terms of their own: check both before any commercial use of it."
+    ),
+}
+
+_GAPS = {
+    "synthetic": ("It has seen drawn faces only: it is there to try the software, not for photographs.",),
+    "helen": (
+        "Turned heads (profiles) and covered mouths are rare in Helen, and results there are poor.",
+        "Helen says nothing of its faces' age, sex or skin colour, so no figure was measured by group.",
+        "The annotations are rounded to whole pixels and differ from what a second annotator draws.",
+    ),
+    "ibug": (
+        "The annotations have 20 lip points; what lies between them was interpolated.",
+        "Nothing is known of these faces' age, sex or skin colour, so no figure was measured by group.",
+    ),
+}
+
+
+def what(source: str) -> list[str]:
+    """Returns what each dataset of ``data.source`` is."""
+    return [_WHAT.get(name, f"the dataset '{name}', read by a reader of the user's own") for name in source.split("+")]
+
+
+def terms(source: str) -> list[str]:
+    """Returns the licence of the code and the terms that each dataset of ``data.source`` lays on the weights."""
+    unknown = "The weights were learnt from the dataset '{}': its terms apply to what is made from it; check them."
+    return [CODE_LICENCE, *(_TERMS.get(name, unknown.format(name)) for name in source.split("+"))]
+
+
+def gaps(source: str) -> list[str]:
+    """Returns the weaknesses that are known of each dataset of ``data.source`` without measuring."""
+    return [gap for name in source.split("+") for gap in _GAPS.get(name, ())]

@@ -1,0 +1,139 @@
+"""Checks that the model in the package is what its card and its lock say, and with --root that a rerun gives it again.
+
+Without --root, in seconds: size and SHA-256 of the weights, the card's completeness and figures, the names of the
+faces, and that card and weights are the files that the recorded run wrote.
+
+With --root, as long as the training takes: runs the pipeline with the card's parameters in build/verify and compares
+stage by stage. On the card's number of cores and with its software the weights come out equal to the byte. On others
+they do not: XLA splits its sums by cores, rounding differs, and training carries that on. Then the figures must agree.
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import stages
+from lipseg.errors import DataError, LipsegError
+from lipseg.model.folder import CARD, WEIGHTS, read_card
+from lipseg.model.weights import load_arrays
+from stages import rebuild
+from stages.release import FACES, LIMITS, LOCK, Limits, problems
+
+# How far two trainings that differ in rounding alone may lie apart, on jittered boxes.
+TOLERANCE = {"mouth_f1": 0.01, "lips_f1": 0.015, "inner_f1": 0.03, "contour": 0.001, "nme": 0.002}
+_MODEL = "models/lipseg"
+
+
+def check_shipped(folder: Path, limits: Limits = LIMITS) -> list[str]:
+    """Returns what is wrong with a shipped folder, a line each.
+
+    Args:
+        folder: with the model, its lock and the names of its faces.
+        limits: of the figures.
+
+    Raises:
+        LipsegError: if a file is missing or cannot be read.
+    """
+    found = problems(folder, limits)
+    card, lock = read_card(folder), rebuild.read_lock(folder / LOCK)
+    if card.get("data", {}).get("names_sha256") != _names_sha256(folder / FACES):
+        found.append(f"{FACES}: not the faces that {CARD} was written for")
+    if rebuild.md5_of(lock.get("bundle", {}), "outs").get(_MODEL) != dvc_md5(folder, (CARD, WEIGHTS)):
+        found.append(f"{LOCK}: its run wrote another {CARD} or {WEIGHTS}")
+    return found
+
+
+def dvc_md5(folder: Path, names: tuple[str, ...]) -> str:
+    """Returns the MD5 by which DVC knows a folder of these files: that of the list of their own."""
+    listed = [
+        {"md5": hashlib.md5((folder / name).read_bytes(), usedforsecurity=False).hexdigest(), "relpath": name}
+        for name in sorted(names)
+    ]
+    return hashlib.md5(json.dumps(listed, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def differences(recorded: dict[str, Any], rerun: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yields (stage, "deps" or "outs", path) wherever two locks' MD5s differ or one has no such path."""
+    for stage in [*recorded, *(name for name in rerun if name not in recorded)]:
+        for part in ("deps", "outs"):
+            first, second = (rebuild.md5_of(lock.get(stage, {}), part) for lock in (recorded, rerun))
+            for path in [*first, *(path for path in second if path not in first)]:
+                if first.get(path) != second.get(path):
+                    yield stage, part, path
+
+
+def disagreements(card: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Returns the figures of two cards that lie further apart than rounding explains, a line each."""
+    found = []
+    for name, tolerance in TOLERANCE.items():
+        first, second = (some["figures"]["jittered"]["cascade"][name] for some in (card, other))
+        if abs(first - second) > tolerance:
+            found.append(f"{name} on jittered boxes: {first} shipped, {second} rerun, more than {tolerance} apart")
+    return found
+
+
+def compare_rerun(folder: Path, work: Path, root: Path) -> list[str]:
+    """Reruns the pipeline, prints how it compares and returns what is wrong, a line each."""
+    card, recorded = read_card(folder), rebuild.read_lock(folder / LOCK)
+    rebuild.prepare(work, card["params"], root)
+    rebuild.run(work)
+    rerun = rebuild.lock_of(work, root)["stages"]
+    apart = list(differences(recorded, rerun))
+    for stage in recorded:
+        paths = [path for name, _, path in apart if name == stage]
+        print(f"{stage}: " + ("equal" if not paths else "differs in " + ", ".join(paths)))
+    again = work / _MODEL
+    other = read_card(again)
+    if other["data"]["sha256"] != card["data"]["sha256"]:
+        same = "the same" if other["data"]["names_sha256"] == card["data"]["names_sha256"] else "other"
+        return [f"{root}: other crops than the card's, of {same} names: another version of the data, or of its decoder"]
+    if (again / WEIGHTS).read_bytes() == (folder / WEIGHTS).read_bytes():
+        print("weights: equal to the byte")
+        return []
+    print(f"weights: differ by at most {_furthest(folder / WEIGHTS, again / WEIGHTS):.3g}")
+    for key in ("machine", "libraries"):
+        if card[key] != other[key]:
+            print(f"{key}: {card[key]} shipped, {other[key]} here")
+    return disagreements(card, other)
+
+
+def _furthest(first: Path, second: Path) -> float:
+    """Returns the largest difference between two files' arrays, infinite where their names or shapes differ."""
+    a, b = load_arrays(first)[0], load_arrays(second)[0]
+    if {name: array.shape for name, array in a.items()} != {name: array.shape for name, array in b.items()}:
+        return float("inf")
+    return max(float(np.abs(a[name].astype(float) - b[name]).max(initial=0)) for name in a)
+
+
+def _names_sha256(path: Path) -> dict[str, str]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [(row["split"], row["name"]) for row in csv.DictReader(file)]
+    except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
+    names = {split: "".join(f"{name}\n" for one, name in sorted(rows) if one == split) for split, _ in rows}
+    return {split: hashlib.sha256(text.encode()).hexdigest() for split, text in names.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, default=Path("lipseg/shipped"), help="the shipped folder")
+    parser.add_argument("--root", type=Path, help="folder of the faces: rerun the pipeline and compare")
+    parser.add_argument("--work", type=Path, default=Path("build/verify"), help="folder that the pipeline runs in")
+    at = parser.parse_args()
+    found = check_shipped(at.model)
+    if not found and at.root is not None:
+        found = compare_rerun(at.model, at.work, at.root)
+    if found:
+        raise LipsegError(f"{at.model}: " + "; ".join(found))
+    print(f"{at.model}: verified")
+
+
+if __name__ == "__main__":
+    stages.run(main)
