@@ -15,11 +15,16 @@ def main() -> None:
         base="weights of the base network",
         mixture="weights of the mixture",
         heads="weights of the heads",
+        locator="weights of the locator",
+        confidence="the calibration",
         metrics="JSON file of the headline figures",
+        finding="JSON file of the locator's figures",
+        trust="JSON file of the calibration's figures",
         out="the model folder",
     )
-    cascade = assemble(at.statistics, at.base, at.mixture, at.heads)
-    save_cascade(at.out, cascade, model_card(load_params(), load_crops(at.crops), cascade, at.metrics))
+    cascade = assemble(at.statistics, at.base, at.mixture, at.heads, at.locator, at.confidence)
+    more = {"finding": at.finding, "score": at.trust}
+    save_cascade(at.out, cascade, model_card(load_params(), load_crops(at.crops), cascade, at.metrics, more))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The model card: where a model comes from, what it is good for and how well it does."""
 
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from lipseg.params import Params, as_dict
 _LIBRARIES = ("lipseg", "jax", "flax", "optax", "scikit-learn", "numpy", "opencv-python-headless", "safetensors")
 
 
-def model_card(params: Params, crops: CropSet, cascade: Cascade, metrics: Path) -> dict[str, Any]:
+def model_card(
+    params: Params, crops: CropSet, cascade: Cascade, metrics: Path, more: Mapping[str, Path] | None = None
+) -> dict[str, Any]:
     """Returns the card of a bundled cascade, JSON-able.
 
     Args:
@@ -20,6 +23,7 @@ def model_card(params: Params, crops: CropSet, cascade: Cascade, metrics: Path) 
         crops: the data that it was trained and evaluated on.
         cascade: the model.
         metrics: the file of headline figures.
+        more: further files of figures by the name that they get on the card.
 
     Raises:
         DataError: if the figures cannot be read.
@@ -39,6 +43,7 @@ def model_card(params: Params, crops: CropSet, cascade: Cascade, metrics: Path) 
             "sha256": crops.sha256,
         },
         "figures": read_json(metrics),
+        **{name: read_json(path) for name, path in (more or {}).items()},
         "heads": cascade.card["heads"],
         "params": as_dict(params),
         "libraries": {name: _version(name) for name in _LIBRARIES},
