@@ -243,7 +243,7 @@ class Locate:
     width: int  # channels at the highest resolution
     passes: int  # looks at a face; each further one at the face box that the mouth found last would have
     epochs: int
-    batch_size: int  # faces; as many pictures without a mouth come beside them
+    batch_size: int  # faces; half as many pictures without a mouth come beside them
     learning_rate: float  # peak
     shift: float  # of the face box's centre, up to this share of its side, in x and y
     scale: float  # of its size, up to a factor of exp(scale) either way

@@ -24,8 +24,8 @@ SEEN = ("plain", "jittered", "degraded", "occluded")
 UNSEEN = ("covered", "elsewhere", "turned", "background", "drawn")
 # How often each is shown in a round.
 _SHOWN = {"plain": 2, "jittered": 1, "degraded": 1, "occluded": 1, "covered": 1, "elsewhere": 1, "turned": 1}
-_REACH = 3.0  # sides of the face box that are cut out of the photo
-_MOST_PX = 448  # of that part
+_REACH = 2.4  # sides of the face box that are cut out of the photo
+_MOST_PX = 288  # of that part
 _CHUNK = 32
 
 Pixels = NDArray[np.uint8]

@@ -1,4 +1,4 @@
-"""Training of the locator: jittered face boxes, and as many pictures without a mouth.
+"""Training of the locator: jittered face boxes, and half as many pictures without a mouth.
 
 Python drives one jitted step. Everything random is drawn from (seed, epoch).
 """
@@ -356,7 +356,7 @@ def _epoch(sampler: Sampler, params: Locate, steps: int, rng: np.random.Generato
     seeds = rng.integers(0, 2**63, steps)
 
     def make(k: int) -> Looks:
-        return sampler.batch(order[k], params.batch_size, np.random.default_rng(seeds[k]))
+        return sampler.batch(order[k], max(1, params.batch_size // 2), np.random.default_rng(seeds[k]))
 
     with ThreadPoolExecutor(1) as pool:
         ahead = pool.submit(make, 0)
