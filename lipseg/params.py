@@ -244,6 +244,47 @@ class Finetune:
 
 
 @dataclass(frozen=True, slots=True)
+class Locate:
+    """The locator: from a detector's face box to the mouth."""
+
+    size: int  # pixels a side of what it sees
+    margin: float  # side of what it sees, in units of the face box's side
+    width: int  # channels at the highest resolution
+    passes: int  # looks at a face; each further one at the face box that the mouth found last would have
+    epochs: int
+    batch_size: int  # faces; half as many pictures without a mouth come beside them
+    learning_rate: float  # peak
+    shift: float  # of the face box's centre, up to this share of its side, in x and y
+    scale: float  # of its size, up to a factor of exp(scale) either way
+    roll: float  # degrees, up to
+
+    def __post_init__(self) -> None:
+        good = 16 <= self.size <= 128 and self.size % 8 == 0
+        _require(good, "locate.size", "a multiple of 8 from 16 to 128", self.size)
+        _require(1.0 <= self.margin <= 2.0, "locate.margin", "1 to 2", self.margin)
+        _require(2 <= self.width <= 128, "locate.width", "2 to 128", self.width)
+        _require(1 <= self.passes <= 4, "locate.passes", "1 to 4", self.passes)
+        for key in ("epochs", "batch_size"):
+            _at_least(f"locate.{key}", getattr(self, key), 1)
+        _positive("locate.learning_rate", self.learning_rate)
+        _require(0.0 <= self.shift <= 0.5, "locate.shift", "0 to 0.5", self.shift)
+        _require(0.0 <= self.scale <= 0.5, "locate.scale", "0 to 0.5", self.scale)
+        _require(0.0 <= self.roll <= 60.0, "locate.roll", "0 to 60 degrees", self.roll)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrate:
+    """What a score means: the probability that the contours are within the bound."""
+
+    bound: float  # mean distance between true and found outlines, share of the inter-ocular distance
+    repeats: int  # how many times every validation face is shown in each way
+
+    def __post_init__(self) -> None:
+        _require(0.001 <= self.bound <= 0.5, "calibrate.bound", "0.001 to 0.5", self.bound)
+        _at_least("calibrate.repeats", self.repeats, 1)
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluate:
     """The figures on the test faces."""
 
@@ -286,6 +327,8 @@ class Params:
     extract: Extract
     cluster: Cluster
     finetune: Finetune
+    locate: Locate
+    calibrate: Calibrate
     evaluate: Evaluate
     bundle: Bundle
 

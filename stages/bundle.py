@@ -15,13 +15,19 @@ def main() -> None:
         base="weights of the base network",
         mixture="weights of the mixture",
         heads="weights of the heads",
+        locator="weights of the locator",
+        confidence="the calibration",
         metrics="JSON file of the headline figures",
         results="folder of the full results",
+        finding="JSON file of the locator's figures",
+        trust="JSON file of the calibration's figures",
         out="the model folder",
     )
-    cascade = assemble(at.statistics, at.base, at.mixture, at.heads)
-    parts = {name: getattr(at, name) for name in ("statistics", "base", "mixture", "heads")}
-    card = model_card(load_params(), load_crops(at.crops), cascade, at.metrics, at.results, parts)
+    cascade = assemble(at.statistics, at.base, at.mixture, at.heads, at.locator, at.confidence)
+    names = ("statistics", "base", "mixture", "heads", "locator", "confidence")
+    parts = {name: getattr(at, name) for name in names}
+    more = {"finding": at.finding, "score": at.trust}
+    card = model_card(load_params(), load_crops(at.crops), cascade, at.metrics, at.results, parts, more)
     save_cascade(at.out, cascade, card)
 
 

@@ -48,6 +48,20 @@ def predict(
             help="Where the mouths are: columns image,x0,y0,x1,y1; a row a face.",
         ),
     ] = None,
+    detector: Annotated[
+        str,
+        typer.Option(
+            "--detector",
+            metavar="NAME",
+            help="Finds the faces where no boxes are given: dlib, yunet:FILE.onnx, or none (mouth crops).",
+        ),
+    ] = "dlib",
+    min_score: Annotated[
+        float | None,
+        typer.Option(
+            "--min-score", min=0.0, max=1.0, help="Drop mouths found with a lower score. [default: the model's own]"
+        ),
+    ] = None,
     model: Annotated[
         Path,
         typer.Option("--model", metavar="DIR", help="Folder of the model.", show_default="lipseg's own"),
@@ -75,10 +89,11 @@ def predict(
         int, typer.Option("--batch-size", min=1, metavar="N", help="Pictures that go through the model at once.")
     ] = 32,
 ) -> None:
-    """Find the lips in pictures that are mouth crops or come with mouth boxes.
+    """Find the lips in pictures of people.
 
-    Boxes and results are in pixels of the picture after EXIF rotation, pixel centres at integers. A picture without a
-    box is taken for a mouth crop: the mouth in its middle, with the model's own margin around it.
+    Boxes and results are in pixels of the picture after EXIF rotation, pixel centres at integers. In a picture without
+    a box faces are looked for; with --detector none it is taken for a mouth crop: the mouth in its middle, with the
+    model's own margin around it.
 
     Without -o, prints one JSON object a picture: {"image", "width", "height", "faces": [{"box", "roll" (degrees, where
     the box is turned), "score", "state", "component", "outer", "inner"}]}, a "reason" where no face was found, an
@@ -131,7 +146,10 @@ def predict(
     if todo:
         from lipseg.inference.segmenter import LipSegmenter
 
-        segmenter = LipSegmenter(model)
+        try:
+            segmenter = LipSegmenter(model, detector, min_score)
+        except DataError as error:
+            raise UsageError(f"--detector: {error}") from error
         if output is not None:
             try:
                 output.mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,13 @@ _NEARLY_CLOSED = 0.08
 
 
 def model_card(
-    params: Params, crops: CropSet, cascade: Cascade, metrics: Path, results: Path, artifacts: Mapping[str, Path]
+    params: Params,
+    crops: CropSet,
+    cascade: Cascade,
+    metrics: Path,
+    results: Path,
+    artifacts: Mapping[str, Path],
+    more: Mapping[str, Path] | None = None,
 ) -> dict[str, Any]:
     """Returns the card of a bundled cascade, JSON-able.
 
@@ -41,6 +47,7 @@ def model_card(
         metrics: the file of headline figures.
         results: the folder of the full results.
         artifacts: the files that the model is built from, by the names of their stages' options.
+        more: further files of figures by the name that they get on the card.
 
     Raises:
         DataError: if the figures cannot be read.
@@ -75,6 +82,7 @@ def model_card(
             }
             for boxes, part in full.items()
         },
+        **{name: read_json(path) for name, path in (more or {}).items()},
         "heads": cascade.card["heads"],
         "params": located_nowhere(params),
         "artifacts_sha256": {

@@ -65,6 +65,7 @@ def compose_report(params: Params, at: Namespace) -> Report:
         components=_components(facts, heads, full["jittered"]["components"], at.galleries),
         heads=[_head_chart(curves, heads)],
         errors=_error_charts(crops, runs),
+        trust=_trust_charts(at.trust, params),
         examples=_pictures(crops, jittered, draw.spread(nme, params.evaluate.examples)),
         best=_pictures(crops, jittered, best),
         worst=_pictures(crops, jittered, worst),
@@ -151,6 +152,21 @@ def _error_charts(crops: CropSet, runs: dict[str, Run]) -> list[Chart]:
             "The cascade's error on jittered boxes over properties of the faces.",
             figures.error_by(attributes, errors["jittered"]),
         ),
+    ]
+
+
+def _trust_charts(folder: Path, params: Params) -> list[Chart]:
+    curves, bins = (read_columns(folder / f"{name}.csv") for name in ("risk_coverage", "reliability"))
+    bound = f"{100 * params.calibrate.bound:g} %"
+    return [
+        Chart(
+            "What the score is worth",
+            "Test faces, clean and spoilt on purpose, from the detector's box to the contours. Left: the mean contour "
+            "error of the faces that are kept when those of the lowest scores are dropped; lower is better. Right: of "
+            f"the trials in each tenth of the score, the share whose contour error is below {bound} of the "
+            "inter-ocular distance; a score that is a probability lies on the diagonal.",
+            figures.trust_plot(curves, bins),
+        )
     ]
 
 

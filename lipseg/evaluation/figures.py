@@ -153,6 +153,34 @@ def ced_plot(errors: Mapping[str, Mapping[str, NDArray[np.floating[Any]]]], *, l
     return _svg(figure, "ced")
 
 
+def trust_plot(curves: Mapping[str, Sequence[Any]], bins: Mapping[str, Sequence[Any]]) -> bytes:
+    """Returns the risk-coverage curves on the left and the reliability diagram on the right.
+
+    Args:
+        curves: columns ``coverage``, ``ranking`` and ``contour`` (a share of the inter-ocular distance).
+        bins: columns ``group``, ``score``, ``share`` and ``trials``.
+    """
+    figure, (left, right) = _panels(1, 2)
+    ranking, group = np.asarray(curves["ranking"], str), np.asarray(bins["group"], str)
+    coverage, contour = (np.asarray(curves[name], np.float64) for name in ("coverage", "contour"))
+    score, share = (np.asarray(bins[name], np.float64) for name in ("score", "share"))
+    for i, name in enumerate(dict.fromkeys(ranking)):
+        mine = ranking == name
+        left.plot(100 * coverage[mine], 100 * contour[mine], color=SERIES[(1, 2, 3)[i % 3]], label=name)
+    left.set_xlabel("faces kept [%]")
+    left.set_ylabel("mean contour error [% of inter-ocular distance]")
+    left.set_ylim(bottom=0)
+    _legend(left)
+    right.plot([0, 1], [0, 1], color=_RULE)
+    for i, name in enumerate(dict.fromkeys(group)):
+        mine = group == name
+        right.plot(score[mine], share[mine], marker="o", color=SERIES[(1, 0)[i % 2]], label=name)
+    right.set_xlabel("score")
+    right.set_ylabel("share within the bound")
+    _legend(right)
+    return _svg(figure, "trust")
+
+
 def head_curves(heads: Sequence[Mapping[str, Any]]) -> bytes:
     """Returns the validation error of every head over its epochs, relative to the base head's on the same faces.
 

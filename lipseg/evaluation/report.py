@@ -100,6 +100,7 @@ class Report:
         components: the mixture's components in order.
         heads: charts of the heads' fine-tuning.
         errors: charts of the test errors (CED, error by opening, …).
+        trust: charts of the score.
         examples: predictions on faces spread evenly over the ranks of the error.
         best: the faces of the smallest error, best first.
         worst: the faces of the largest error, worst first.
@@ -121,6 +122,7 @@ class Report:
     components: Sequence[Component] = ()
     heads: Sequence[Chart] = ()
     errors: Sequence[Chart] = ()
+    trust: Sequence[Chart] = ()
     examples: Sequence[Picture] = ()
     best: Sequence[Picture] = ()
     worst: Sequence[Picture] = ()
@@ -216,6 +218,7 @@ def render(content: Report, *, quality: int = _QUALITIES[0]) -> str:
         ("results", "Results", "Results", _results(content)),
         ("faces", "Predictions", "Predictions", _faces(content, quality)),
         ("errors", "Errors", "Where the errors are", _charts(content.errors)),
+        ("trust", "Score", "What the score is worth", _charts(content.trust)),
         ("training", "Training", "Training of the base network", _charts(content.training)),
         ("selection", "Choice of K", "Choice of the number of components", _charts(content.selection)),
         ("components", "Components", "Components", _components(content, quality)),

@@ -1,4 +1,4 @@
-"""The public class: pictures and mouth boxes in, lips in pixels of the picture out."""
+"""The public class: pictures in, lips in pixels of the picture out."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,10 +12,14 @@ from PIL import Image, ImageOps
 from lipseg import scheme
 from lipseg.data.frames import Affine, from_unit, warp
 from lipseg.data.images import read_image, to_rgb8
+from lipseg.errors import DataError
 from lipseg.inference import contours
+from lipseg.inference.detect import FaceDetector, make_detector
+from lipseg.inference.find import Candidates, distinct_mouths, find_mouths
 from lipseg.inference.locate import MouthBox, as_boxes, whole_picture
+from lipseg.model.confidence import Confidence
 from lipseg.model.folder import DEFAULT_MODEL, check_model_folder
-from lipseg.model.predictor import Predictor
+from lipseg.model.predictor import MouthLocator, Predictor
 
 if TYPE_CHECKING:
     from lipseg.inference.track import Detect, TrackedFrame, TrackParams
@@ -32,7 +36,9 @@ class Lips:
 
     Attributes:
         box: x0, y0, x1, y1 of the mouth box that the model was shown.
-        score: 0..1, how typical the mouth is of those that the model was trained on.
+        score: 0..1, the estimated probability that the contours are right: that their mean distance from the true
+            ones is below the bound on the model's card (``calibrate.bound``, a share of the inter-ocular distance).
+            Of a model without calibration, how typical the mouth is of those that it was trained on.
         component: the mixture component whose head placed the landmarks.
         responsibilities: (K,) float32 posterior over the components, sums to 1.
         landmarks: (56, 2) float32, in the order of ``lipseg.scheme``.
@@ -93,43 +99,77 @@ class MouthViews:
         to_image: n maps from the view's pixels to the picture's.
         pixels: (n, size, size, 3) uint8 RGB views.
         picture_size: (height, width) of the picture.
-        reason: why there are no boxes, or "".
+        presence: (n,) float32 the locator's logit of a visible mouth, nan where it was not asked; None where the
+            boxes were given.
+        least: (n,) float32 scores that the mouths must reach to count; None where the boxes were given: then
+            all count.
+        reason: why the picture has no lips, where none of its mouths counts; "" where the boxes were given.
     """
 
     boxes: list[MouthBox]
     to_image: list[Affine]
     pixels: NDArray[np.uint8]
     picture_size: tuple[int, int]
+    presence: NDArray[np.float32] | None = None
+    least: NDArray[np.float32] | None = None
     reason: str = ""
 
 
 class LipSegmenter:
-    """Finds lips in pictures of mouths: a callable that takes a picture and returns a ``Lips`` for every mouth box.
+    """Finds lips: a callable that takes a picture and returns a ``Lips`` for every mouth in it.
 
     Attributes:
         predictor: the model behind it.
+        min_score: the score that a mouth must reach where the segmenter looks for faces itself.
     """
 
-    def __init__(self, model: Path | str | Predictor = DEFAULT_MODEL) -> None:
+    def __init__(
+        self,
+        model: Path | str | Predictor = DEFAULT_MODEL,
+        detector: str | FaceDetector | None = "dlib",
+        min_score: float | None = None,
+    ) -> None:
         """Loads a model.
 
         Args:
             model: the model's folder, by default the one that comes with the package, or a model that is loaded
                 already.
+            detector: how faces are found in pictures that come without boxes: "dlib", "yunet:FILE.onnx" (a model file
+                of OpenCV's YuNet), or a callable that takes an RGB uint8 (height, width, 3) array and returns
+                ``lipseg.inference.detect.FaceBox`` objects. None or "none" takes such a picture for a mouth crop.
+            min_score: mouths with a lower score are dropped, where no boxes are given; None for the model's own
+                choice, 0 to drop none.
 
         Raises:
-            ModelError: if the folder holds no usable model.
+            DataError: if the detector or the least score is none.
+            ModelError: if the folder holds no usable model, or the detector's file is none.
         """
         self.predictor: Predictor = load_predictor(Path(model)) if isinstance(model, (str, Path)) else model
+        self._locator: MouthLocator | None = getattr(self.predictor, "locator", None)
+        self._confidence: Confidence | None = getattr(self.predictor, "confidence", None)
+        if min_score is not None and not 0 <= min_score <= 1:
+            raise DataError(f"the least score must be from 0 to 1, not {min_score}")
+        own = 0.0 if self._confidence is None else float(self._confidence.min_score[0])
+        self.min_score = own if min_score is None else float(min_score)
+        # dlib is loaded when the first picture comes without boxes; a wrong name or file is told at once.
+        self._detector = make_detector(detector) if isinstance(detector, str) and detector != "dlib" else detector
+
+    @property
+    def detector(self) -> FaceDetector | None:
+        """What finds the faces; None where pictures without boxes are mouth crops."""
+        if isinstance(self._detector, str):
+            self._detector = make_detector(self._detector)
+        return self._detector
 
     def __call__(self, image: Picture, boxes: Boxes = None) -> list[Lips]:
-        """Returns the lips of one picture, one for each mouth box and in their order.
+        """Returns the lips of one picture.
 
         Args:
             image: RGB uint8 (height, width, 3) array, a file's path or a PIL image; files and PIL images are turned
                 upright by their EXIF orientation first.
-            boxes: (n, 4) or (4,) mouth boxes x0, y0, x1, y1 in pixels of the upright picture. None takes the picture
-                for a mouth crop (see ``locate.whole_picture``).
+            boxes: (n, 4) or (4,) mouth boxes x0, y0, x1, y1 in pixels of the upright picture, or ``MouthBox`` objects:
+                the lips come one for each and in their order, whatever their scores. None looks for faces; the lips
+                come surest face first, and there may be none.
 
         Raises:
             DataError: if the picture or a box cannot be used.
@@ -143,7 +183,7 @@ class LipSegmenter:
 
         Args:
             images: pictures as ``__call__`` takes them.
-            boxes: the mouth boxes of each picture, or None where a picture is a mouth crop.
+            boxes: the mouth boxes of each picture, or None where faces are to be looked for.
 
         Raises:
             DataError: if a picture or a box cannot be used.
@@ -175,19 +215,48 @@ class LipSegmenter:
 
         return follow(self, frames, detect, boxes=boxes, params=params)
 
+    def find(self, image: Picture) -> list[MouthBox]:
+        """Returns the boxes of the mouths that a picture shows, surest face first: those that the lips come from.
+
+        Raises:
+            DataError: if the picture cannot be used.
+        """
+        return [MouthBox(*lips.box, origin="found", roll=lips.roll) for lips in self(image)]
+
     def cut(self, image: Picture, boxes: Boxes = None) -> MouthViews:
-        """Returns what the model is to be shown of a picture. Arguments and errors as of ``__call__``."""
+        """Returns what the model is to be shown of a picture. Arguments and errors as of ``__call__``.
+
+        Of a picture without boxes that may be more than counts in the end: ``predict_views`` drops what turns out to
+        be no mouth.
+        """
         pixels = _rgb(image)
         height, width = pixels.shape[:2]
         view = self.predictor.view
-        checked = [whole_picture(height, width, view)] if boxes is None else _as_mouth_boxes(boxes)
-        for box in checked:
-            box.check_inside(height, width)
+        found: Candidates | None = None
+        if boxes is not None:
+            checked = _as_mouth_boxes(boxes)
+            for box in checked:
+                box.check_inside(height, width)
+        elif (detector := self.detector) is None:
+            checked = [whole_picture(height, width, view)]
+        else:
+            found = find_mouths(
+                pixels,
+                detector,
+                view,
+                locator=self._locator,
+                confidence=self._confidence,
+                min_score=self.min_score,
+            )
+            checked = found.boxes
         to_image = [view.to_image(box.as_array(), box.roll) for box in checked]
         views = np.empty((len(checked), view.size, view.size, 3), np.uint8)
         for index, transform in enumerate(to_image):
             views[index] = warp(pixels, transform, view.size)
-        return MouthViews(checked, to_image, views, (height, width))
+        size = (height, width)
+        if found is None:
+            return MouthViews(checked, to_image, views, size)
+        return MouthViews(checked, to_image, views, size, found.presence, found.least, found.reason)
 
     def predict_views(self, cuts: Sequence[MouthViews]) -> list[list[Lips]]:
         """Returns the lips of several pictures from their views, all views through the model at once."""
@@ -199,11 +268,11 @@ class LipSegmenter:
         row = 0
         for cut in cuts:
             lips = []
-            for box, to_image in zip(cut.boxes, cut.to_image, strict=True):
+            for index, (box, to_image) in enumerate(zip(cut.boxes, cut.to_image, strict=True)):
                 lips.append(
                     Lips(
                         box=box.corners,
-                        score=float(prediction.score[row]),
+                        score=self._score(float(prediction.score[row]), cut, index),
                         component=int(prediction.component[row]),
                         responsibilities=prediction.responsibilities[row],
                         landmarks=to_image(points_crop[row]).astype(np.float32),
@@ -212,8 +281,25 @@ class LipSegmenter:
                     )
                 )
                 row += 1
-            results.append(lips)
+            results.append(lips if cut.least is None else _counting(lips, cut.least))
         return results
+
+    def _score(self, score: float, cut: MouthViews, index: int) -> float:
+        """Returns the model's score, joined with the locator's word where it was asked."""
+        presence = np.nan if cut.presence is None else float(cut.presence[index])
+        if self._confidence is None or np.isnan(presence):
+            return score
+        return self._confidence.join(score, presence)
+
+
+def _counting(lips: list[Lips], least: NDArray[np.float32]) -> list[Lips]:
+    """Returns the lips that reach their least scores, without those that are the same as surer ones."""
+    lips = [found for found, low in zip(lips, least, strict=True) if found.score >= low]
+    if len(lips) < 2:
+        return lips
+    points = np.stack([found.landmarks for found in lips]).astype(np.float64)
+    widths = np.linalg.norm(points[:, scheme.OUTER_CORNERS[1]] - points[:, scheme.OUTER_CORNERS[0]], axis=1)
+    return [lips[i] for i in distinct_mouths(points.mean(1), widths, np.array([found.score for found in lips]))]
 
 
 def load_predictor(folder: Path) -> Predictor:

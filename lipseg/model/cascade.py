@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from lipseg.data.frames import View
 from lipseg.data.statistics import Normaliser
 from lipseg.errors import ModelError
+from lipseg.model.confidence import Confidence
+from lipseg.model.evidence import gather_evidence
+from lipseg.model.locator import Locator
 from lipseg.model.mixture import Mixture
 from lipseg.model.nets import BaseNet, place
 from lipseg.model.predictor import Prediction
@@ -22,13 +25,17 @@ _BUCKETS = (1, 2, 4, 8, 16, 32)
 
 @dataclass(frozen=True)
 class Answers:
-    """Landmarks (N, 56, 2), unit coordinates, of the base alone, of the cascade and of the control, and the rest."""
+    """Landmarks (N, 56, 2), unit coordinates, of the base alone, of the cascade and of the control, and the rest.
+
+    ``evidence`` is (N, E), see ``lipseg.model.evidence``.
+    """
 
     base: NDArray[np.float32]
     cascade: NDArray[np.float32]
     control: NDArray[np.float32]
     responsibilities: NDArray[np.float32]
     score: NDArray[np.float32]
+    evidence: NDArray[np.float32]
 
 
 class Cascade:
@@ -42,6 +49,8 @@ class Cascade:
         normaliser: of the views.
         view: the geometry of the views.
         card: the model card.
+        locator: goes from face boxes to mouth boxes, or None.
+        confidence: makes the score a probability; None leaves it the typicality of the features.
 
     Raises:
         ModelError: if the parts do not fit each other.
@@ -56,6 +65,8 @@ class Cascade:
         view: View,
         card: dict[str, Any],
         control: Arrays | None = None,
+        locator: Locator | None = None,
+        confidence: Confidence | None = None,
     ) -> None:
         k = mixture.components
         if any(len(array) != k for array in heads.values()):
@@ -66,7 +77,8 @@ class Cascade:
             raise ModelError(f"the statistics are of {normaliser.mean.shape}, the views of {view.size} pixels a side")
         self.net, self.heads, self.mixture, self.normaliser = net, heads, mixture, normaliser
         self.view, self.card, self.control = view, card, control
-        self._run = _compiled(net, heads, control, mixture, normaliser)
+        self.locator, self.confidence = locator, confidence
+        self._run = _compiled(net, heads, control, mixture, normaliser, view, confidence)
 
     def __call__(self, views: NDArray[np.uint8]) -> Prediction:
         """Returns the prediction for (N, size, size, 3) uint8 RGB views; the head is the likeliest component's."""
@@ -97,7 +109,15 @@ class Cascade:
         return Answers(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def _compiled(net: BaseNet, heads: Arrays, control: Arrays | None, mixture: Mixture, normaliser: Normaliser) -> Any:
+def _compiled(
+    net: BaseNet,
+    heads: Arrays,
+    control: Arrays | None,
+    mixture: Mixture,
+    normaliser: Normaliser,
+    view: View,
+    confidence: Confidence | None,
+) -> Any:
     graph, state = nnx.split(net)
     residual = net.head.residual
     arrays = Mixture(**{name: jnp.asarray(array) for name, array in mixture.arrays().items()})  # type: ignore[arg-type]
@@ -117,10 +137,15 @@ def _compiled(net: BaseNet, heads: Arrays, control: Arrays | None, mixture: Mixt
         chosen = responsibilities.argmax(1)
         picked = jnp.take_along_axis(outputs(encoded.features, heads), chosen[:, None, None], axis=1)[:, 0]
         cascade = place(encoded.frame, picked)
+        deviance = arrays.deviance(encoded.features, jnp)
+        # A stretched view is filled by the mouth whatever its size.
+        evidence = gather_evidence(encoded, cascade, deviance, view.margin if view.shape == "square" else 1.0)
+        if confidence is not None:
+            score = confidence.score(evidence, jnp)
         if control is None:
             single = base
         else:
             single = place(encoded.frame, outputs(encoded.features, {k: v[None] for k, v in control.items()})[:, 0])
-        return base, cascade, single, responsibilities, score
+        return base, cascade, single, responsibilities, score, evidence
 
     return run

@@ -12,8 +12,9 @@ from lipseg.errors import ModelError
 DEFAULT_MODEL = Path(str(files("lipseg") / "shipped"))
 CARD = "card.json"
 WEIGHTS = "model.safetensors"
-# Raised when a model of an older version can no longer be read.
-FORMAT = 1
+# What is written; 1 had neither locator nor confidence.
+FORMAT = 2
+READABLE = (1, 2)
 
 
 def check_model_folder(folder: Path) -> None:
@@ -52,8 +53,9 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{path}: not a readable model card ({error})") from error
     if not isinstance(card, dict):
         raise ModelError(f"{path}: a model card is a JSON object, not a {type(card).__name__}")
-    if card.get("format") != FORMAT:
-        raise ModelError(f"{path}: a model of format {card.get('format')!r}; this lipseg reads format {FORMAT}")
+    if card.get("format") not in READABLE:
+        known = " and ".join(map(str, READABLE))
+        raise ModelError(f"{path}: a model of format {card.get('format')!r}; this lipseg reads formats {known}")
     return card
 
 

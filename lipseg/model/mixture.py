@@ -58,12 +58,26 @@ class Mixture:
         The score is the share of held-out training faces with a lower likelihood.
         """
         joint = self.log_joint(features, xp)
-        peak = joint.max(1, keepdims=True)
-        total = xp.exp(joint - peak).sum(1, keepdims=True)
-        likelihood = (peak + xp.log(total))[:, 0]
+        likelihood = _log_sum(joint, xp)
         score = xp.interp(likelihood, xp.asarray(self.likelihoods), xp.linspace(0.0, 1.0, SCORE_POINTS))
-        return xp.exp(joint - peak) / total, score
+        return xp.exp(joint - likelihood[:, None]), score
+
+    def deviance(self, features: Any, xp: Any = np) -> Any:
+        """Returns (N,) how much less likely features are than those of a median held-out face.
+
+        In units of the middle half of the held-out faces' log-likelihoods, below 0 for likelier ones.
+        """
+        held_out = xp.asarray(self.likelihoods)
+        quarter = SCORE_POINTS // 4
+        spread = held_out[3 * quarter] - held_out[quarter] + 1e-6
+        return (held_out[2 * quarter] - _log_sum(self.log_joint(features, xp), xp)) / spread
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Returns the attributes by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def _log_sum(joint: Any, xp: Any) -> Any:
+    """Returns (N,) log sum exp of (N, K)."""
+    peak = joint.max(1, keepdims=True)
+    return (peak + xp.log(xp.exp(joint - peak).sum(1, keepdims=True)))[:, 0]

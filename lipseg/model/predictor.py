@@ -17,8 +17,9 @@ class Prediction:
         points_unit: (N, 56, 2) float32 landmarks, unit coordinates of the view.
         component: (N,) int64, the mixture component whose head was used.
         responsibilities: (N, K) float32, the mixture's posterior over its components; rows sum to 1.
-        score: (N,) float32 in 0..1: how typical the features are of the training mouths (the share of held-out
-            training faces whose likelihood under the mixture is lower).
+        score: (N,) float32 in 0..1. Of a calibrated model the probability that the contours are right (see
+            ``lipseg.model.confidence``); of an older one how typical the features are of the training mouths (the
+            share of held-out training faces whose likelihood under the mixture is lower).
     """
 
     points_unit: NDArray[np.float32]
@@ -27,8 +28,51 @@ class Prediction:
     score: NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class LocatorView:
+    """What the locator looks at.
+
+    Attributes:
+        size: pixels a side.
+        margin: side over the face box's side.
+    """
+
+    size: int
+    margin: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """The mouths of N faces.
+
+    Attributes:
+        mouths: (N, 5) float64 centre x, y, width, height and roll in radians, image pixels.
+        presence: (N,) float32 logit of the probability that a mouth can be seen there.
+    """
+
+    mouths: NDArray[np.float64]
+    presence: NDArray[np.float32]
+
+
+class MouthLocator(Protocol):
+    """Finds the mouths of faces; the JAX one is ``lipseg.model.locator.Locator``."""
+
+    def __call__(self, image: NDArray[np.uint8], faces: NDArray[np.float64], /) -> Sighting:
+        """Returns the mouths of face boxes in a picture.
+
+        Args:
+            image: (height, width, 3) uint8 RGB.
+            faces: (N, 4) centre x, y, side and roll in radians of the square face boxes, N >= 1, image pixels.
+        """
+        ...
+
+
 class Predictor(Protocol):
-    """A model ready to run; the JAX one is ``lipseg.model.cascade.Cascade``."""
+    """A model ready to run; the JAX one is ``lipseg.model.cascade.Cascade``.
+
+    It may also have the attributes ``locator`` (a ``MouthLocator``) and ``confidence`` (a
+    ``lipseg.model.confidence.Confidence``), both None or missing in a model that was trained without.
+    """
 
     view: View
     card: dict[str, Any]

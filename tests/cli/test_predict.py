@@ -67,6 +67,8 @@ def lips(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: object) -> tuple[int, str, str]:
+        if "predict" in arguments and "--detector" not in arguments:
+            arguments = (*arguments, "--detector", "none")  # the pictures here are mouth crops
         with pytest.raises(SystemExit) as caught:
             main([str(argument) for argument in arguments])
         code = caught.value.code
@@ -322,6 +324,24 @@ def test_wrong_options_are_wrong_usage(lips, arguments):
     assert "Error: " in err
 
 
+def test_an_unknown_detector_is_wrong_usage(lips, model):
+    save("a.png")
+    for name, said in (("haar", "unknown face detector 'haar'"), ("yunet:", "unknown face detector")):
+        code, out, err = lips("predict", "a.png", "--detector", name)
+        assert (code, out) == (ExitCode.USAGE, "")
+        assert err.startswith(f"error: --detector: {said}")
+    code, _, err = lips("predict", "a.png", "--detector", "yunet:none.onnx")
+    assert code == ExitCode.MODEL
+    assert "none.onnx: no such file" in err
+
+
+def test_a_picture_without_a_face_has_no_lips(lips, model):
+    save("a.png")
+    code, out, _ = lips("predict", "a.png", "--detector", "dlib")
+    assert code == ExitCode.OK
+    assert rows(out)[0]["faces"] == []
+
+
 def test_no_model(lips):
     save("a.png")
     code, out, err = lips("predict", "a.png", "-o", "out", "--model", "models/lipseg")
@@ -464,6 +484,7 @@ main(sys.argv[2:])
 
 def start(mode: str, *arguments: object) -> "subprocess.Popen[str]":
     root = str(Path(lipseg.__file__).parents[1])
+    arguments = (*arguments, "--detector", "none")
     script = _SCRIPT.format(folder=str(Path(__file__).parent))
     return subprocess.Popen(
         [sys.executable, "-c", script, mode, *map(str, arguments)],

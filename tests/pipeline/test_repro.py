@@ -17,6 +17,8 @@ from .conftest import ROOT, STAGES, Project
 
 pytestmark = pytest.mark.pipeline
 
+METRICS = ("reports/metrics.json", "reports/locator.json", "reports/confidence.json")
+
 
 def leaves(content: Any, path: str = "") -> dict[str, Any]:
     """Returns the values of nested dictionaries under their dotted paths."""
@@ -44,11 +46,11 @@ def test_every_output_is_there(finished: Project) -> None:
 
 def test_outputs_are_ignored_by_git_and_metrics_are_not(finished: Project) -> None:
     tracked = finished.git("ls-files").splitlines()
-    assert "reports/metrics.json" in tracked
+    assert set(METRICS) <= set(tracked)
     assert "dvc.lock" in tracked
     assert finished.git("status", "--porcelain") == ""
     for names in finished.outputs().values():
-        for name in set(names) - {"reports/metrics.json"}:
+        for name in set(names) - set(METRICS):
             assert not [file for file in tracked if file == name or file.startswith(f"{name}/")]
 
 

@@ -152,6 +152,51 @@ def test_the_same_cascade_has_the_same_bytes(cascade, saved, tmp_path):
         assert (tmp_path / "again" / name).read_bytes() == (saved / name).read_bytes()
 
 
+def with_extras(cascade):
+    """The cascade with a locator and a confidence whose numbers are known."""
+    from lipseg.model.confidence import EVIDENCE, Confidence
+    from lipseg.model.locator import Locator, build_locator
+    from lipseg.model.predictor import LocatorView
+    from lipseg.model.relation import DLIB_RELATION
+
+    n = len(EVIDENCE)
+    ones = np.ones(n, np.float32)
+    confidence = Confidence(
+        *(0 * ones, ones, np.linspace(-1, 1, n + 1, dtype=np.float32), np.array([1, 2, 3], np.float32)),
+        *(np.array([0.25], np.float32), np.array([-1.5], np.float32)),
+    )
+    c = cascade
+    locator = Locator(build_locator(2, 0), LocatorView(16, 1.3), DLIB_RELATION, 1)
+    return Cascade(c.net, c.heads, c.mixture, c.normaliser, c.view, c.card, locator=locator, confidence=confidence)
+
+
+def test_locator_and_confidence_travel_with_the_model(cascade, views, tmp_path):
+    full = with_extras(cascade)
+    save_cascade(tmp_path / "m", full, full.card)
+    found = load_cascade(tmp_path / "m")
+    np.testing.assert_array_equal(found(views).score, full(views).score)
+    expected = full.confidence.score(full.answers(views).evidence)
+    np.testing.assert_allclose(full(views).score, expected, atol=1e-5)
+    looks = np.random.default_rng(0).integers(0, 255, (2, 16, 16, 3), np.uint8)
+    for a, b in zip(found.locator.look(looks), full.locator.look(looks), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert (found.locator.relation, found.locator.passes) == (full.locator.relation, 1)
+    arrays, _ = load_arrays(tmp_path / "m" / "model.safetensors")
+    for name in ("locator.maps.bias", "confidence.joint"):
+        save_arrays(tmp_path / "m" / "model.safetensors", {k: v for k, v in arrays.items() if k != name})
+        with pytest.raises(ModelError, match=rf"'{name.split('.', 1)[1]}' is missing"):
+            load_cascade(tmp_path / "m")
+
+
+def test_a_model_of_the_first_format_has_neither(folder, views, answers):
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps({**card, "format": 1}))
+    found = load_cascade(folder)
+    assert found.locator is None
+    assert found.confidence is None
+    np.testing.assert_array_equal(found(views).score, answers.score)
+
+
 @pytest.mark.parametrize(
     "name",
     ["base.head.fc5.bias", "base.stem.norm.var", "heads.fc6.kernel", "mixture.means", "normaliser.deviation"],

@@ -55,8 +55,12 @@ def at(tmp_path_factory, crops, features, mixture, cascade, params):
     facts = {"won": True, "faces": 5, "validation_faces": 2, "base_nme": 0.1, "tuned_nme": 0.08}
     never = {"won": False, "faces": 0, "validation_faces": 0, "base_nme": None, "tuned_nme": None}
     save_heads(root / "heads", cascade.heads, cascade.control, {"components": [facts, never], "control": facts})
+    ranked = [{"coverage": c, "ranking": r, "contour": c / 50} for r in ("score", "best possible") for c in (0.5, 1.0)]
+    write_rows(root / "trust" / "risk_coverage.csv", ranked)
+    bins = [{"group": "all", "score": s, "share": s, "trials": 9} for s in (0.1, 0.9)]
+    write_rows(root / "trust" / "reliability.csv", bins)
     folder = Path(crops.images.filename).parent
-    paths = {name: root / name for name in ("results", "galleries", "heads")}
+    paths = {name: root / name for name in ("results", "galleries", "heads", "trust")}
     tables = {name: root / f"{name}.csv" for name in ("history", "selection", "curves")}
     return Namespace(crops=folder, **paths, **tables)
 
@@ -90,11 +94,16 @@ def test_the_page_renders(report, params, tmp_path):
     write_report(tmp_path / "index.html", report)
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert page.rstrip().endswith("</html>")
-    for text in (params.bundle.name, "Cumulative error distribution", "Choice of the number of components"):
+    for text in (
+        params.bundle.name,
+        "Cumulative error distribution",
+        "Choice of the number of components",
+        "What the score is",
+    ):
         assert text in page
 
 
-@pytest.mark.parametrize("name", ["crops", "history", "selection", "galleries", "heads", "curves", "results"])
+@pytest.mark.parametrize("name", ["crops", "history", "selection", "galleries", "heads", "curves", "results", "trust"])
 def test_a_missing_file_is_named(params, at, tmp_path, name):
     with pytest.raises(LipsegError, match="nowhere"):
         compose_report(params, Namespace(**{**vars(at), name: tmp_path / "nowhere"}))
@@ -105,11 +114,14 @@ def card_of(crops, cascade, at, tmp_path_factory):
     """A function from parameters to the card of the finished run."""
     root = tmp_path_factory.mktemp("card")
     write_json(root / "metrics.json", {"jittered": {}})
+    write_json(root / "locator.json", {"test": 1})
     runs.write_per_face(at.results / "per_face.csv", crops, runs.load_runs(at.results / "predictions.npz", crops))
     artifacts = {"heads": at.heads, "base": at.history}
 
     def card(params, metrics="metrics.json"):
-        return model_card(params, crops, cascade, root / metrics, at.results, artifacts)
+        return model_card(
+            params, crops, cascade, root / metrics, at.results, artifacts, {"finding": root / "locator.json"}
+        )
 
     return card
 
@@ -120,6 +132,7 @@ def card(card_of, params):
 
 
 def test_the_card_says_where_the_model_comes_from(card, card_of, params, crops):
+    assert card["finding"] == {"test": 1}
     assert card["data"]["sha256"] == crops.sha256
     assert card["data"]["train"] == len(crops.indices("train"))
     assert card["components"] == 2

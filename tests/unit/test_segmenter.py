@@ -87,7 +87,7 @@ def test_unit_points_come_back_in_image_pixels(view, sides):
 
 
 def test_a_mouth_crop_needs_no_box():
-    (lips,) = LipSegmenter(SamePoints(View(16, "square", 2.0), UNIT))(np.zeros((40, 60, 3), np.uint8))
+    (lips,) = LipSegmenter(SamePoints(View(16, "square", 2.0), UNIT), detector=None)(np.zeros((40, 60, 3), np.uint8))
     np.testing.assert_allclose(lips.landmarks, np.array([29.5, 19.5]) + (UNIT - 0.5) * 60, atol=1e-4)
     assert lips.box == (14.5, 9.5, 44.5, 29.5)
 
@@ -127,14 +127,14 @@ def test_pil_images_of_any_mode(mode):
 def test_pil_images_without_colour(mode):
     image = Image.fromarray(np.full((20, 30), 128, np.uint8)).convert("L")
     image = Image.new("I;16", image.size) if mode == "I;16" else image.convert(mode)
-    assert len(LipSegmenter(SamePoints(View(8, "square", 1.5), UNIT))(image)) == 1
+    assert len(LipSegmenter(SamePoints(View(8, "square", 1.5), UNIT), detector="none")(image)) == 1
 
 
 def test_a_batch_goes_through_the_model_at_once_and_comes_back_in_order():
     model = SamePoints(View(16, "square", 2.0), UNIT)
     pictures = [np.zeros((70, 90, 3), np.uint8), np.zeros((30, 40, 3), np.uint8), np.zeros((50, 50, 3), np.uint8)]
     boxes = [[BOX, (0, 0, 8, 8)], [], None]
-    found = LipSegmenter(model).predict_batch(pictures, boxes)
+    found = LipSegmenter(model, detector=None).predict_batch(pictures, boxes)
     assert model.calls == [(3, 16, 16, 3)]
     assert [[lips.component for lips in its] for its in found] == [[0, 1], [], [2]]
     assert [lips.box for lips in found[0]] == [BOX, (0, 0, 8, 8)]

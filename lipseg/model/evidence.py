@@ -1,0 +1,75 @@
+"""Evidence for a right contour that costs nothing: what the networks' outputs say of each other.
+
+Letters in shapes: N views, E kinds of evidence, M side of the maps.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from lipseg import scheme
+from lipseg.model.nets import Encoded, place
+
+Array = jax.Array
+
+# The outside is looked at this far beyond the outer contour, from the mouth's centre.
+_OUTSIDE = 1.25
+
+
+def gather_evidence(encoded: Encoded, cascade: Array, deviance: Array, margin: float) -> Array:
+    """Returns (N, E) evidence, the more the worse, but for ``lips`` and ``skin``, the more the better.
+
+    - deviance: how unlikely the features are under the mixture, see ``Mixture.deviance``.
+    - spread, worst_spread: log of the landmark maps' standard deviations over the mouth's width, mean and 90th
+      percentile: a landmark that the network does not see has a wide map.
+    - change: log of the mean distance between the maps' guess and the head's answer over the mouth's width.
+    - lips, skin: how much of the lips between the contours the region masks call lips, and how little they do so
+      around them.
+    - offset: how far from the view's middle the mouth lies, in its widths.
+    - size: log of the mouth's width against what the box promised, either way.
+
+    Args:
+        encoded: of N views.
+        cascade: (N, 56, 2) landmarks, unit coordinates.
+        deviance: (N,).
+        margin: the view's side over the mouth's width, on average.
+    """
+    centre = cascade.mean(1)
+    corners = cascade[:, scheme.OUTER_CORNERS[1]] - cascade[:, scheme.OUTER_CORNERS[0]]
+    width = jnp.sqrt((corners**2).sum(-1)) + 1e-3
+    none = jnp.zeros_like(width)
+    spread = worst = change = lips = skin = none
+    if encoded.maps is not None:
+        deviation = map_spread(encoded.maps) / width[:, None]
+        spread, worst = jnp.log(deviation.mean(1)), jnp.log(jnp.percentile(deviation, 90.0, axis=1))
+        guess = place(encoded.frame, encoded.features[:, : 2 * scheme.N_POINTS])
+        moved = jnp.sqrt(((guess - cascade) ** 2).sum(-1)).mean(1)
+        change = jnp.log(moved / width + 1e-3)
+    if encoded.logits is not None:
+        regions = jax.nn.sigmoid(encoded.logits)
+        # Inner point i faces outer point i closely enough: both contours start at the same corner.
+        band = (cascade[:, scheme.OUTER] + cascade[:, scheme.INNER]) / 2
+        around = centre[:, None] + _OUTSIDE * (cascade[:, scheme.OUTER] - centre[:, None])
+        lips = _at(regions[..., :2].sum(-1), band).mean(1)
+        skin = 1 - _at(regions.sum(-1), around).mean(1)
+    offset = jnp.sqrt(((centre - 0.5) ** 2).sum(-1)) / width
+    size = jnp.abs(jnp.log(width * margin))
+    return jnp.stack([jnp.arcsinh(deviance), spread, worst, change, lips, skin, offset, size], axis=1)
+
+
+def map_spread(maps: Array) -> Array:
+    """Returns (N, P) standard deviations, unit coordinates, of softmax(maps) over (N, M, M, P) logits."""
+    n, m, _, p = maps.shape
+    probability = jax.nn.softmax(maps.reshape(n, m * m, p), axis=1).reshape(n, m, m, p)
+    at = (jnp.arange(m, dtype=maps.dtype) + 0.5) / m
+    variance = jnp.zeros((n, p), maps.dtype)
+    for marginal in (probability.sum(1), probability.sum(2)):
+        mean = jnp.einsum("nkp,k->np", marginal, at)
+        variance += jnp.einsum("nkp,k->np", marginal, at**2) - mean**2
+    return jnp.sqrt(jnp.maximum(variance, 1e-8))
+
+
+def _at(maps: Array, points: Array) -> Array:
+    """Returns (N, Q) values of (N, M, M) maps at the cells of (N, Q, 2) points in unit coordinates."""
+    n, m = maps.shape[:2]
+    cell = jnp.clip(jnp.floor(points * m), 0, m - 1).astype(jnp.int32)
+    return jnp.take_along_axis(maps.reshape(n, m * m), cell[..., 1] * m + cell[..., 0], axis=1)
