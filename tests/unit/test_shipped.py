@@ -40,7 +40,7 @@ def command(package, tmp_path):
             text=True,
             cwd=tmp_path,
             env=env,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 
