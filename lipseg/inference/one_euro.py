@@ -22,11 +22,11 @@ class OneEuroParams:
         speed_cutoff: cut-off in Hz of the low-pass filter on the speed itself.
     """
 
-    # Tuned on moving training faces with sensor noise: still mouths tremble half as much as unfiltered, and none of the
-    # movements tried (heads at 0.5 to 4 widths a second, lips opening at 0.7 and 3 Hz) lags by half a frame.
+    # Tuned on moving training faces with sensor noise: still mouths tremble less than half as much as unfiltered, and
+    # of the movements tried (heads at 0.5 to 4 widths a second, lips opening at 0.7 and 3 Hz) none lags by a frame.
     min_cutoff: float = 1.0
-    beta: float = 40.0
-    speed_cutoff: float = 5.0
+    beta: float = 20.0
+    speed_cutoff: float = 2.0
 
     def __post_init__(self) -> None:
         if not (self.min_cutoff > 0 and self.beta >= 0 and self.speed_cutoff > 0):

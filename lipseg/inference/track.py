@@ -24,8 +24,8 @@ _DEFAULT_FPS = 25.0
 
 # A box is held as long as the landmarks stay in it: every move of it moves the landmarks a little too, and a still
 # mouth would tremble by its own echo (measured: 0.19 px against 0.39 px at a 100-px mouth). The three shares add up to
-# 1 at the edge: of the box's length, of its logarithmic size, and radians.
-_HELD_SHIFT, _HELD_SIZE, _HELD_ROLL = 0.03, 0.05, 0.05
+# 1 at the edge: of the box's length, of its logarithmic size, and radians. Training jitters boxes by more than that.
+_HELD_SHIFT, _HELD_SIZE, _HELD_ROLL = 0.055, 0.09, 0.09
 
 # What a mouth cannot do from one frame to the next: move by this many of its widths from where it was expected, change
 # its size by this factor, turn by this angle.
