@@ -72,7 +72,8 @@ def makeup(
     painter = _painter(colour, opacity, finish)
     if mouth_box and mouth_boxes is not None:
         raise UsageError("--mouth-box and --mouth-boxes: give one of them")
-    images = [image for image in find_images([str(path) for path in paths]) if image.path in paths or not image.path.stem.endswith(MARK)]
+    found = find_images([str(path) for path in paths])
+    images = [image for image in found if image.path in paths or not image.path.stem.endswith(MARK)]
     if not images:
         raise UsageError(f"{paths[0]}: no photos in this folder but painted ones (NAME{MARK}.jpg)")
     targets = _targets(paths, [(image.path, image.place) for image in images], output, overwrite=force)
