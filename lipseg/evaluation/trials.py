@@ -98,9 +98,8 @@ def run_trials(
                 truth = to_photo.inverse()(crops.points_px[i])
                 shown = [show for _ in range(rounds) for show in _shows(part, face, truth, rng)]
             for kind, picture, box, landmarks in shown:
-                pending.append(
-                    _looked(cascade, kind, picture, box, landmarks, crops.inter_ocular_px[i] / to_photo.scale)
-                )
+                iod = float(crops.inter_ocular_px[i]) / to_photo.scale
+                pending.append(_looked(cascade, kind, picture, box, landmarks, iod))
                 if len(pending) == _CHUNK:
                     flush()
     flush()
