@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lipseg.inference.locate import MouthBox
     from lipseg.inference.makeup import Painter
     from lipseg.inference.segmenter import LipSegmenter
+    from lipseg.inference.track import TrackedFrame
 
 _QUALITY = 95
 # Pictures of these endings are painted to JPEG, all others to PNG.
@@ -235,11 +236,17 @@ def _paint_video(
     from lipseg.video.reading import VideoReader
 
     params = TrackParams(new_people=not boxes)
-    with terminated_as_interrupted(), VideoReader(path) as reader, progress(total=reader.expected, unit="frame") as bar:
-        with output_errors(target):
-            summary = process_video(
-                reader, target, segmenter, painter, boxes=boxes or (), params=params, seen=lambda frame: bar.update()
-            )
+    with (
+        terminated_as_interrupted(),
+        VideoReader(path) as reader,
+        progress(total=reader.expected, unit="frame") as bar,
+        output_errors(target),
+    ):
+
+        def seen(frame: "TrackedFrame") -> None:
+            bar.update()
+
+        summary = process_video(reader, target, segmenter, painter, boxes=boxes or (), params=params, seen=seen)
     if summary.empty == summary.frames:
         tell(f"{path}: no mouth found in any of its {summary.frames} frames")
     if summary.broken:

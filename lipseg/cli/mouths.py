@@ -25,7 +25,7 @@ def parse_boxes(texts: Sequence[str] | None) -> "list[MouthBox]":
     return [MouthBox.parse(text, "--mouth-box") for text in texts or ()]
 
 
-def boxes_of(paths: Sequence[Path], texts: Sequence[str] | None, file: Path | None) -> BoxesOf:
+def boxes_of(paths: list[Path], texts: Sequence[str] | None, file: Path | None) -> BoxesOf:
     """Returns the mouth boxes of each picture as ``--mouth-box`` and ``--mouth-boxes`` give them.
 
     Args:
