@@ -1,6 +1,9 @@
 """The exit codes of every command."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
+from pathlib import Path
 
 from lipseg.errors import LipsegError, ModelError
 
@@ -23,6 +26,19 @@ class UsageError(LipsegError):
 
 class OutputError(LipsegError):
     """A result cannot be written. Names the file."""
+
+
+@contextmanager
+def output_errors(path: Path | str) -> Iterator[None]:
+    """Turns what the system says about writing a file into an ``OutputError``.
+
+    Args:
+        path: the file, as the user knows it; what the system names may be what is written beside it.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def exit_code_of(error: LipsegError) -> ExitCode:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 from lipseg.atomic import whole_file
-from lipseg.cli.exit_codes import OutputError, UsageError
+from lipseg.cli.exit_codes import UsageError, output_errors
 from lipseg.cli.writers import Result
 
 Row = dict[str, Any]
@@ -117,7 +117,7 @@ class Gathering:
 
     def _append(self, row: Row) -> None:
         line = (json.dumps(row, allow_nan=False) + "\n").encode()
-        try:
+        with output_errors(self.journal):
             if self._file is None:
                 self.journal.parent.mkdir(parents=True, exist_ok=True)
                 self._file = self.journal.open("r+b" if self._end else "wb")
@@ -125,8 +125,6 @@ class Gathering:
                 self._file.seek(self._end)
             self._file.write(line)
             self._file.flush()
-        except OSError as error:
-            raise OutputError(f"{self.journal}: cannot be written ({error.strerror or error})") from error
         self._at[row["image"]] = self._end
         self._end += len(line)
 
@@ -140,7 +138,7 @@ class Gathering:
         Raises:
             OutputError: if it cannot be written.
         """
-        try:
+        with output_errors(self.target):
             if self._at or not self._finished:
                 known = set(places)
                 earlier = [place for place in (*self._finished, *self._at) if place not in known]
@@ -149,8 +147,6 @@ class Gathering:
                     file.writelines(self.writer.compose(_Rows(self, order)))
             self.close()
             self.journal.unlink(missing_ok=True)
-        except OSError as error:
-            raise OutputError(f"{self.target}: cannot be written ({error.strerror or error})") from error
 
     def close(self) -> None:
         """Closes the journal and leaves it there."""

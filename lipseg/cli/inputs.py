@@ -13,6 +13,8 @@ from lipseg.cli.writers import PICTURE_ENDINGS
 # The word for a picture on standard input, which is also what results call it.
 STANDARD_INPUT = "-"
 _STANDARD_INPUT_PLACE = Path("stdin")
+# What stands before the ending of a painted picture, whatever that is.
+PAINTED_MARK = ".makeup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ def find_images(words: Sequence[str]) -> list[InputImage]:
     Folders are searched to any depth for the endings of pictures. A pattern is a word with ``*``, ``?`` or ``[`` that
     names no file itself; ``**`` stands for any folders; it finds pictures, and their place is below its last folder
     without such a sign. Both give their pictures sorted by path, and leave out hidden files and folders and the
-    pictures that lipseg itself writes (``NAME.mask.png``, ``NAME.overlay.jpg``). A file that is named outright is
-    always taken.
+    pictures that lipseg itself writes (``NAME.mask.png``, ``NAME.overlay.jpg``, ``NAME.makeup.jpg``). A file that is
+    named outright is always taken.
 
     Args:
         words: paths and patterns; "-" takes a picture file from standard input.
@@ -92,7 +94,8 @@ def _pictures(paths: Iterable[Path], folder: Path) -> list[InputImage]:
 
     found = []
     for path in sorted(set(paths)):
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.endswith(PICTURE_ENDINGS):
+        own = path.name.endswith(PICTURE_ENDINGS) or path.stem.endswith(PAINTED_MARK)
+        if path.suffix.lower() in IMAGE_SUFFIXES and not own:
             place = Path(os.path.relpath(path, folder))
             # "a*/../../b.jpg" leads out of its folder, and its results must not leave the output folder.
             found.append(InputImage(path, Path(path.name) if ".." in place.parts else place))

@@ -1,17 +1,20 @@
-"""``lipseg makeup``: lipstick on photos."""
+"""``lipseg makeup``: lipstick on photos and videos."""
 
 import contextlib
 import io
 import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lipseg.cli.exit_codes import ExitCode, OutputError, UsageError
-from lipseg.cli.inputs import find_images
+from lipseg.atomic import whole_file
+from lipseg.cli.exit_codes import ExitCode, UsageError, output_errors
+from lipseg.cli.inputs import PAINTED_MARK, STANDARD_INPUT, find_images
+from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, load_segmenter
+from lipseg.cli.mouths import boxes_of
+from lipseg.cli.printing import print_result, tell
+from lipseg.cli.termination import terminated_as_interrupted
 from lipseg.errors import DataError
 from lipseg.model.folder import DEFAULT_MODEL
 
@@ -19,9 +22,7 @@ if TYPE_CHECKING:
     from lipseg.inference.locate import MouthBox
     from lipseg.inference.makeup import Painter
     from lipseg.inference.segmenter import LipSegmenter
-
-# What stands before the ending of a painted picture; a folder's pictures that have it are no inputs.
-MARK = ".makeup"
+    from lipseg.inference.track import TrackedFrame
 
 _QUALITY = 95
 # Pictures of these endings are painted to JPEG, all others to PNG.
@@ -30,11 +31,11 @@ _LOSSY = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".heic", ".heif", ".hif", 
 _FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 _VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
 
-_BoxesOf = dict[Path, "list[MouthBox] | DataError | None"]
-
 
 def makeup(
-    paths: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="Photos, or folders of them.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PHOTO", help="Photos, folders of them, patterns such as '*.jpg', videos.")
+    ],
     colour: Annotated[
         str, typer.Option("--color", "--colour", metavar="COLOR", help="Of the lipstick: #rgb, #rrggbb or a CSS name.")
     ] = "#b03060",
@@ -52,7 +53,7 @@ def makeup(
     mouth_box: Annotated[
         list[str] | None,
         typer.Option(
-            "--mouth-box", metavar="X0,Y0,X1,Y1", help="Where a mouth is, in every photo; once for each mouth."
+            "--mouth-box", metavar="X0,Y0,X1,Y1", help="Where a mouth is, in every photo or first frame; once for each."
         ),
     ] = None,
     mouth_boxes: Annotated[
@@ -61,48 +62,50 @@ def makeup(
             "--mouth-boxes", metavar="FILE.csv", help="Where the mouths are: columns image,x0,y0,x1,y1; a row a face."
         ),
     ] = None,
-    model: Annotated[Path, typer.Option("--model", metavar="DIR", help="Folder of the model.")] = DEFAULT_MODEL,
+    detector: DetectorOption = "dlib",
+    min_score: MinScoreOption = None,
+    model: ModelOption = DEFAULT_MODEL,
 ) -> None:
-    """Put lipstick on the lips in photos: on all faces, and not on teeth, tongue or skin.
+    """Put lipstick on the lips in photos and videos: on all faces, and not on teeth, tongue or skin.
 
-    Without -o, NAME.jpg becomes NAME.makeup.jpg beside it, and photos of other formats NAME.makeup.png. Everything
-    but the lips stays as it is in PNG; JPEG is written at quality 95 with the photo's EXIF data and colour profile.
-    Prints the path of each file that was written. A photo without a face is not written: exit code 3.
+    Without -o, NAME.jpg becomes NAME.makeup.jpg beside it, photos of other formats NAME.makeup.png, and videos
+    NAME.makeup.mp4 with their sound. Everything but the lips stays as it is in PNG; JPEG is written at quality 95 with
+    the photo's EXIF data and colour profile. Mouth boxes given for a video are those of its first frame, and only these
+    mouths are painted. Prints the path of each file that was written. A photo without a face is not written: exit
+    code 3.
     """
     painter = _painter(colour, opacity, finish)
-    if mouth_box and mouth_boxes is not None:
-        raise UsageError("--mouth-box and --mouth-boxes: give one of them")
-    found = find_images([str(path) for path in paths])
-    images = [image for image in found if image.path in paths or not image.path.stem.endswith(MARK)]
-    if not images:
-        raise UsageError(f"{paths[0]}: no photos in this folder but painted ones (NAME{MARK}.jpg)")
+    if Path(STANDARD_INPUT) in paths:
+        raise UsageError(f"{STANDARD_INPUT}: makeup reads no photo from standard input; name a file")
+    images = find_images([str(path) for path in paths])
     targets = _targets(paths, [(image.path, image.place) for image in images], output, overwrite=force)
-    boxes = _boxes([image.path for image in images], mouth_box or [], mouth_boxes)
+    boxes = boxes_of([image.path for image in images], mouth_box, mouth_boxes)
 
-    from lipseg.inference.segmenter import LipSegmenter
     from lipseg.progress import progress
 
-    process_video = _video_processor() if any(_is_video(image.path) for image in images) else None
-    segmenter = LipSegmenter(model)
+    segmenter = load_segmenter(model, detector, min_score)
     failed = 0
     jobs = list(zip((image.path for image in images), targets, strict=True))
-    for path, target in progress(jobs, total=len(jobs), unit="image") if len(jobs) > 1 else jobs:
+    for path, target in progress(jobs, total=len(jobs), unit="file") if len(jobs) > 1 else jobs:
         try:
-            if process_video is not None and _is_video(path):
-                process_video(path, target, segmenter, paint=_painter(colour, opacity, finish))
+            its_boxes = boxes[path]
+            if isinstance(its_boxes, DataError):
+                raise its_boxes
+            if _is_video(path):
+                # Its painter knows people by their ids, which begin anew with every video.
+                _paint_video(path, target, segmenter, its_boxes, _painter(colour, opacity, finish))
             else:
-                its_boxes = boxes[path]
-                if isinstance(its_boxes, DataError):
-                    raise its_boxes
-                _write(target, _painted(path, target, segmenter, its_boxes, painter))
+                content = _painted(path, target, segmenter, its_boxes, painter)
+                with output_errors(target), whole_file(target) as partial:
+                    partial.write_bytes(content)
         except DataError as error:
             failed += 1
-            _tell(str(error) if str(path) in str(error) else f"{path}: {error}")
+            tell(str(error) if str(path) in str(error) else f"{path}: {error}")
         else:
-            typer.echo(str(target))
+            print_result(str(target))
     if failed:
         if len(jobs) > 1:
-            _tell(f"{failed} of {len(jobs)} photos failed")
+            tell(f"{failed} of {len(jobs)} files failed")
         raise typer.Exit(ExitCode.SOME_FAILED)
 
 
@@ -133,7 +136,11 @@ def _targets(paths: list[Path], images: list[tuple[Path, Path]], output: Path | 
             or one exists and may not be overwritten.
     """
     single = len(paths) == 1 and not paths[0].is_dir()
-    endings = _VIDEOS if single and _is_video(paths[0]) else frozenset(_FORMATS)
+    endings = set(_FORMATS)
+    if single and _is_video(paths[0]):
+        from lipseg.video.writing import SUFFIXES
+
+        endings = set(SUFFIXES)
     if output is not None and single and not output.is_dir() and output.suffix:
         if output.suffix.lower() not in endings:
             raise UsageError(f"{output}: -o must be a folder or end in one of {', '.join(sorted(endings))}")
@@ -142,7 +149,7 @@ def _targets(paths: list[Path], images: list[tuple[Path, Path]], output: Path | 
         raise UsageError(f"{output}: -o must name a folder for several photos, and this is a file")
     else:
         targets = [
-            (path.parent if output is None else (output / place).parent) / f"{path.stem}{MARK}{_ending(path)}"
+            (path.parent if output is None else (output / place).parent) / f"{path.stem}{PAINTED_MARK}{_ending(path)}"
             for path, place in images
         ]
     inputs = {path.resolve() for path, _ in images}
@@ -167,21 +174,6 @@ def _ending(path: Path) -> str:
     if suffix in (".jpg", ".jpeg"):
         return path.suffix
     return ".jpg" if suffix in _LOSSY else ".png"
-
-
-def _boxes(paths: list[Path], texts: list[str], file: Path | None) -> _BoxesOf:
-    """Returns the mouth boxes of each picture as the options give them, None where they say nothing."""
-    from lipseg.inference.locate import MouthBox, match_boxes, read_boxes
-
-    if texts:
-        same = [MouthBox.parse(text, "--mouth-box") for text in texts]
-        return {path: same for path in paths}
-    if file is None:
-        return {path: None for path in paths}
-    found = match_boxes(read_boxes(file), paths)
-    if not found:
-        raise UsageError(f"{file}: no row is of a photo given; the column image holds file names")
-    return {path: found.get(path, DataError(f"no row for '{path.name}' in {file}")) for path in paths}
 
 
 def _painted(
@@ -228,44 +220,40 @@ def _painted(
     return buffer.getvalue()
 
 
-def _write(target: Path, content: bytes) -> None:
-    """Writes a file whole or not at all.
+def _paint_video(
+    path: Path, target: Path, segmenter: "LipSegmenter", boxes: "list[MouthBox] | None", painter: "Painter"
+) -> None:
+    """Writes a painted video.
 
     Raises:
-        OutputError: if it cannot be written.
+        DataError: if the video cannot be read, or nothing says where a mouth is.
+        MissingLibraryError: without PyAV.
+        OutputError: if the file cannot be written.
     """
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            partial.write_bytes(content)
-            os.replace(partial, target)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{target}: cannot be written ({error.strerror or error})") from error
+    from lipseg.inference.track import TrackParams
+    from lipseg.progress import progress
+    from lipseg.video.process import process_video
+    from lipseg.video.reading import VideoReader
+
+    params = TrackParams(new_people=not boxes)
+    with (
+        terminated_as_interrupted(),
+        VideoReader(path) as reader,
+        progress(total=reader.expected, unit="frame") as bar,
+        output_errors(target),
+    ):
+
+        def seen(frame: "TrackedFrame") -> None:
+            bar.update()
+
+        summary = process_video(reader, target, segmenter, painter, boxes=boxes or (), params=params, seen=seen)
+    if summary.empty == summary.frames:
+        tell(f"{path}: no mouth found in any of its {summary.frames} frames")
+    if summary.broken:
+        tell(f"{path}: {summary.broken} broken packets or frames were skipped")
+    if summary.sound_lost:
+        tell(f"{path}: {summary.sound_lost} packets of the sound could not be kept")
 
 
 def _is_video(path: Path) -> bool:
     return path.suffix.lower() in _VIDEOS
-
-
-def _video_processor() -> Callable[..., Any]:
-    """Returns the function that paints a video: ``process_video(source, target, segmenter, paint=painter)``.
-
-    Raises:
-        UsageError: if this version has none.
-    """
-    import importlib
-
-    try:
-        return importlib.import_module("lipseg.inference.video").process_video
-    except (ImportError, AttributeError):
-        raise UsageError("videos cannot be painted by this version; give photos") from None
-
-
-def _tell(message: str) -> None:
-    """Prints a line on standard error without tearing the progress bar."""
-    from tqdm import tqdm
-
-    tqdm.write(message, file=sys.stderr)

@@ -1,6 +1,5 @@
 """``lipseg predict``: lips in pictures."""
 
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -9,23 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lipseg.cli.exit_codes import ExitCode, OutputError, UsageError
+from lipseg.cli.exit_codes import ExitCode, UsageError, output_errors
 from lipseg.cli.formats import WRITERS, parse_formats, plan_gathered, plan_targets
 from lipseg.cli.gathered import Gathering
 from lipseg.cli.inputs import InputImage, find_images
+from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, load_segmenter
+from lipseg.cli.mouths import BoxesOf, boxes_of
+from lipseg.cli.printing import print_result, tell
 from lipseg.cli.writers import Result, Writer
 from lipseg.errors import DataError
 from lipseg.model.folder import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from lipseg.inference.locate import MouthBox
     from lipseg.inference.segmenter import LipSegmenter, MouthViews
 
 # What is written to a folder when --format does not say.
 _DEFAULT_FORMATS = "json,mask,overlay"
-
-# For each picture: its mouth boxes, None where it is a mouth crop, or why it cannot be used.
-_BoxesOf = dict[Path, "list[MouthBox] | DataError | None"]
 
 
 def predict(
@@ -36,8 +34,13 @@ def predict(
         ),
     ],
     mouth_box: Annotated[
-        str | None,
-        typer.Option("--mouth-box", "--box", metavar="X0,Y0,X1,Y1", help="Where the mouth is, in every picture given."),
+        list[str] | None,
+        typer.Option(
+            "--mouth-box",
+            "--box",
+            metavar="X0,Y0,X1,Y1",
+            help="Where a mouth is, in every picture given; once for each mouth.",
+        ),
     ] = None,
     mouth_boxes: Annotated[
         Path | None,
@@ -48,24 +51,9 @@ def predict(
             help="Where the mouths are: columns image,x0,y0,x1,y1; a row a face.",
         ),
     ] = None,
-    detector: Annotated[
-        str,
-        typer.Option(
-            "--detector",
-            metavar="NAME",
-            help="Finds the faces where no boxes are given: dlib, yunet:FILE.onnx, or none (mouth crops).",
-        ),
-    ] = "dlib",
-    min_score: Annotated[
-        float | None,
-        typer.Option(
-            "--min-score", min=0.0, max=1.0, help="Drop mouths found with a lower score. [default: the model's own]"
-        ),
-    ] = None,
-    model: Annotated[
-        Path,
-        typer.Option("--model", metavar="DIR", help="Folder of the model.", show_default="lipseg's own"),
-    ] = DEFAULT_MODEL,
+    detector: DetectorOption = "dlib",
+    min_score: MinScoreOption = None,
+    model: ModelOption = DEFAULT_MODEL,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Write files here, laid out as the input folders are."),
@@ -116,8 +104,6 @@ def predict(
     Exit codes: 0 all done, also where no face was found; 1 unexpected error, such as a full disk; 2 wrong usage,
     nothing was done; 3 some pictures failed, the others were written; 4 model unusable; 130 interrupted.
     """
-    if mouth_box is not None and mouth_boxes is not None:
-        raise UsageError("--mouth-box and --mouth-boxes: give one of them")
     if formats is not None and output is None and formats.strip().lower() != "json":
         raise UsageError("--format: give the folder to write to with -o DIR")
     if resume and force:
@@ -133,28 +119,21 @@ def predict(
             raise UsageError(f"{output}: -o must name a folder, and this is a file")
         targets = plan_targets(output, [image.place for image in images], writers, overwrite=force, resume=resume)
         gatherings = plan_gathered(output, gathered_writers, overwrite=force, resume=resume)
-    boxes = _boxes([image.path for image in images], mouth_box, mouth_boxes)
+    boxes = boxes_of([image.path for image in images], mouth_box, mouth_boxes)
     todo = [
         (image, its)
         for image, its in zip(images, targets, strict=True)
         if not resume or its or any(image.place.as_posix() not in gathering for gathering in gatherings)
     ]
     if resume:
-        _tell(f"{len(images) - len(todo)} of {len(images)} pictures skipped: their files are there already")
+        tell(f"{len(images) - len(todo)} of {len(images)} pictures skipped: their files are there already")
 
     failed = 0
     if todo:
-        from lipseg.inference.segmenter import LipSegmenter
-
-        try:
-            segmenter = LipSegmenter(model, detector, min_score)
-        except DataError as error:
-            raise UsageError(f"--detector: {error}") from error
+        segmenter = load_segmenter(model, detector, min_score)
         if output is not None:
-            try:
+            with output_errors(output):
                 output.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise OutputError(f"{output}: cannot be made ({error.strerror or error})") from error
         results = _results(segmenter, [image for image, _ in todo], boxes, batch_size)
         try:
             failed = _deliver(
@@ -166,9 +145,9 @@ def predict(
     for gathering in gatherings:
         gathering.finish([image.place.as_posix() for image in images])
     if output is not None:
-        _tell(f"{len(todo) - failed} of {len(todo)} pictures written to {output}")
+        tell(f"{len(todo) - failed} of {len(todo)} pictures written to {output}")
     elif failed:
-        _tell(f"{failed} of {len(todo)} pictures failed")
+        tell(f"{failed} of {len(todo)} pictures failed")
     if failed:
         raise typer.Exit(ExitCode.SOME_FAILED)
 
@@ -194,7 +173,7 @@ def _deliver(
             result = _written(result, writers, targets)
         if result.error:
             failed += 1
-            _tell(result.error if str(result.path) in result.error else f"{result.path}: {result.error}")
+            tell(result.error if str(result.path) in result.error else f"{result.path}: {result.error}")
         else:
             faceless += not result.lips
             place = image.place.as_posix()
@@ -202,30 +181,14 @@ def _deliver(
                 if place not in gathering:
                     gathering.add(place, result)
         if print_rows:
-            _print_row(result)
+            print_result(result.as_json_line())
     if faceless:
-        _tell(f"{faceless} of {len(todo)} pictures without a face")
+        tell(f"{faceless} of {len(todo)} pictures without a face")
     return failed
 
 
-def _boxes(paths: list[Path], mouth_box: str | None, mouth_boxes: Path | None) -> _BoxesOf:
-    """Returns the boxes of each picture as the options give them."""
-    from lipseg.inference.locate import MouthBox, match_boxes, read_boxes
-
-    if mouth_box is not None:
-        box = MouthBox.parse(mouth_box, "--mouth-box")
-        return {path: [box] for path in paths}
-    if mouth_boxes is None:
-        return {path: None for path in paths}
-    table = read_boxes(mouth_boxes)
-    found = match_boxes(table, paths)
-    if not found:
-        raise UsageError(f"{mouth_boxes}: no row is of a picture given; the column image holds file names")
-    return {path: found.get(path, DataError(f"no row for '{path.name}' in {mouth_boxes}")) for path in paths}
-
-
 def _results(
-    segmenter: "LipSegmenter", images: Iterable[InputImage], boxes: _BoxesOf, batch_size: int
+    segmenter: "LipSegmenter", images: Iterable[InputImage], boxes: BoxesOf, batch_size: int
 ) -> Iterator[Result]:
     """Yields the result of each picture in order, a batch at a time.
 
@@ -271,21 +234,3 @@ def _written(result: Result, writers: list[Writer], targets: dict[str, Path]) ->
     except DataError as error:
         return Result(result.path, error=str(error))
     return result
-
-
-def _tell(message: str) -> None:
-    """Prints a line on standard error without tearing the progress bar."""
-    from tqdm import tqdm
-
-    tqdm.write(message, file=sys.stderr)
-
-
-def _print_row(result: Result) -> None:
-    """Prints a picture's row on standard output; when nobody reads it any more, ends the command quietly."""
-    try:
-        sys.stdout.write(result.as_json_line() + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # What is still buffered must not raise once more when Python shuts down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(ExitCode.PIPE_CLOSED) from None

@@ -1,23 +1,23 @@
 """``lipseg video``: lips through a video."""
 
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lipseg.cli.exit_codes import ExitCode, OutputError, UsageError
+from lipseg.cli.exit_codes import UsageError, output_errors
+from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, load_segmenter
+from lipseg.cli.mouths import parse_boxes
+from lipseg.cli.printing import print_result
+from lipseg.cli.termination import terminated_as_interrupted
 from lipseg.model.folder import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from lipseg.inference.track import TrackedFrame
     from lipseg.video.process import VideoSummary
-
-_TERMINATED = 143  # 128 + SIGTERM
 
 
 def video(
@@ -52,10 +52,12 @@ def video(
         typer.Option(
             "--mouth-box",
             metavar="X0,Y0,X1,Y1",
-            help="Where the mouth is in the first frame; may be given several times. Only these mouths are followed.",
+            help="Where a mouth is in the first frame; once for each mouth. Only these are followed.",
         ),
     ] = None,
-    model: Annotated[Path, typer.Option("--model", metavar="DIR", help="Folder of the model.")] = DEFAULT_MODEL,
+    detector: DetectorOption = "dlib",
+    min_score: MinScoreOption = None,
+    model: ModelOption = DEFAULT_MODEL,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
 ) -> None:
     """Follow the lips of everybody in a video, with ids that last from frame to frame.
@@ -72,8 +74,6 @@ def video(
     if output is not None and rows_file is not None and output.resolve() == rows_file.resolve():
         raise UsageError(f"{output}: -o and --landmarks name the same file")
 
-    from lipseg.inference.locate import MouthBox
-    from lipseg.inference.segmenter import LipSegmenter
     from lipseg.inference.track import TrackParams
     from lipseg.progress import progress
     from lipseg.video.overlay import draw_lips
@@ -81,10 +81,10 @@ def video(
     from lipseg.video.reading import VideoReader
     from lipseg.video.rows import frame_line, open_rows
 
-    boxes = [MouthBox.parse(text, "--mouth-box") for text in mouth_box or ()]
-    segmenter = LipSegmenter(model)
-    if not boxes and not hasattr(segmenter, "find"):
-        raise UsageError("--mouth-box: say where the mouth is in the first frame; this version does not find faces")
+    boxes = parse_boxes(mouth_box)
+    segmenter = load_segmenter(model, detector, min_score)
+    if not boxes and not segmenter.finds_faces:
+        raise UsageError("--mouth-box: say where the mouth is in the first frame; --detector none finds no faces")
     options: dict[str, Any] = {"max_mouths": max_faces, "new_people": not boxes}
     if detect_every is not None:
         options["detect_every"] = detect_every
@@ -92,35 +92,41 @@ def video(
         options["smooth"] = None
 
     with ExitStack() as stack:
-        stack.enter_context(_terminated_as_interrupted())
-        stack.enter_context(_output_errors(output or rows_file))
+        stack.enter_context(terminated_as_interrupted())
         reader = stack.enter_context(VideoReader(source))
         total = None if reader.expected is None else -(-reader.expected // every)
-        rows = stack.enter_context(open_rows(rows_file)) if rows_file is not None else None
+        rows = None
+        if rows_file is not None:
+            stack.enter_context(output_errors(rows_file))
+            rows = stack.enter_context(open_rows(rows_file))
         # Rows that run over a terminal and a bar on the same one would overwrite each other.
         bar = None
         if not (to_stdout and sys.stdout.isatty()):
             bar = stack.enter_context(progress(total=total, unit="frame"))
 
         def seen(frame: "TrackedFrame") -> None:
-            if rows is not None:
-                rows.write(frame)
+            if rows is not None and rows_file is not None:
+                with output_errors(rows_file):
+                    rows.write(frame)
             if to_stdout:
-                _print_line(frame_line(frame))
+                print_result(frame_line(frame))
             if bar is not None:
                 bar.update()
 
-        summary = process_video(
-            reader, output, segmenter, draw_lips, boxes=boxes, params=TrackParams(**options), every=every, seen=seen
-        )
+        with output_errors(output or "standard output"):
+            summary = process_video(
+                reader, output, segmenter, draw_lips, boxes=boxes, params=TrackParams(**options), every=every, seen=seen
+            )
     _report(summary, source, [path for path in (output, rows_file) if path is not None])
 
 
 def _check_target(option: str, path: Path | None, source: Path, force: bool) -> None:
     """Refuses a file that cannot or must not be written, before anything is read."""
+    from lipseg.video.writing import SUFFIXES
+
     if path is None:
         return
-    suffixes = (".mp4", ".m4v", ".mov", ".mkv") if option == "-o" else (".jsonl", ".ndjson", ".parquet")
+    suffixes = SUFFIXES if option == "-o" else (".jsonl", ".ndjson", ".parquet")
     if path.suffix.lower() not in suffixes:
         raise UsageError(f"{option}: {path} must end in {', '.join(suffixes)}")
     if path.is_dir():
@@ -140,43 +146,3 @@ def _report(summary: "VideoSummary", source: Path, written: list[Path]) -> None:
         typer.echo(f"{source}: {summary.broken} broken packets or frames were skipped", err=True)
     if summary.sound_lost:
         typer.echo(f"{source}: {summary.sound_lost} packets of the sound could not be kept", err=True)
-
-
-@contextmanager
-def _output_errors(path: Path | None) -> Iterator[None]:
-    """Turns what the system says about writing into an error for the user."""
-    try:
-        yield
-    except OSError as error:
-        name = error.filename or path or "standard output"
-        raise OutputError(f"{name}: cannot be written ({error.strerror or error})") from error
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Lets a SIGTERM unwind the program, so that half-written files are removed as with Ctrl-C."""
-
-    def stop(number: int, frame: Any) -> None:
-        raise SystemExit(_TERMINATED)
-
-    before: Callable[[int, Any], Any] | int | None
-    try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not in the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _print_line(line: str) -> None:
-    """Prints a row on standard output; when nobody reads it any more, ends the command quietly."""
-    try:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # What is still buffered must not raise once more when Python shuts down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(ExitCode.PIPE_CLOSED) from None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from xml.sax.saxutils import quoteattr
 
 from lipseg.atomic import whole_file
-from lipseg.cli.exit_codes import OutputError
+from lipseg.cli.exit_codes import output_errors
 
 if TYPE_CHECKING:
     from lipseg.inference.segmenter import Lips
@@ -97,11 +97,8 @@ class Writer(ABC):
             OutputError: if it cannot be written.
         """
         content = self.encode(result, target)
-        try:
-            with whole_file(target) as partial:
-                partial.write_bytes(content)
-        except OSError as error:
-            raise OutputError(f"{target}: cannot be written ({error.strerror or error})") from error
+        with output_errors(target), whole_file(target) as partial:
+            partial.write_bytes(content)
 
 
 class JsonWriter(Writer):

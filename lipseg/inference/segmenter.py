@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from lipseg import scheme
 from lipseg.data.frames import Affine, View, from_unit, warp
-from lipseg.data.images import read_image, to_rgb8
+from lipseg.data.images import from_pil, read_image, to_rgb8
 from lipseg.errors import DataError
 from lipseg.inference import contours
 from lipseg.inference.detect import FaceDetector, make_detector
@@ -167,6 +167,11 @@ class LipSegmenter:
         self.min_score = own if min_score is None else float(min_score)
         # dlib is loaded when the first picture comes without boxes; a wrong name or file is told at once.
         self._detector = make_detector(detector) if isinstance(detector, str) and detector != "dlib" else detector
+
+    @property
+    def finds_faces(self) -> bool:
+        """Whether faces are looked for in pictures without boxes; where not, these are mouth crops."""
+        return self._detector is not None
 
     @property
     def detector(self) -> FaceDetector | None:
@@ -400,9 +405,8 @@ def _rgb(image: Picture) -> NDArray[np.uint8]:
     if isinstance(image, (str, Path)):
         return read_image(Path(image))
     if isinstance(image, Image.Image):
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode not in ("1", "L", "LA", "RGB", "RGBA", "CMYK", "I", "I;16"):
-            # Palettes may hold a transparent colour; the other modes (YCbCr, HSV, LAB) hold none.
-            upright = upright.convert("RGBA" if upright.mode in ("P", "PA", "La", "RGBa") else "RGB")
-        return to_rgb8(np.asarray(upright), cmyk=upright.mode == "CMYK")
+        try:
+            return from_pil(image)
+        except OSError as error:  # Pillow decodes a file when its pixels are first asked for
+            raise DataError(f"the picture cannot be decoded ({error})") from error
     return to_rgb8(image)

@@ -262,7 +262,7 @@ class Tracker:
         Args:
             segmenter: the model.
             detect: from an RGB uint8 (height, width, 3) frame to the boxes of the mouths in it; None takes
-                ``segmenter.find`` where the segmenter finds faces.
+                ``segmenter.find`` where the segmenter looks for faces, and otherwise searches no frame.
             boxes: the mouths in the first frame. Given them, the first frame is not searched.
             params: see ``TrackParams``.
 
@@ -270,7 +270,7 @@ class Tracker:
             DataError: if there is neither a detector nor a box to begin with.
         """
         self._segmenter = segmenter
-        self._detect: Detect | None = detect or getattr(segmenter, "find", None)
+        self._detect: Detect | None = detect or (segmenter.find if segmenter.finds_faces else None)
         if self._detect is None and not boxes:
             raise DataError("following mouths needs a detector, or the mouths' boxes in the first frame")
         self.params = params or TrackParams()

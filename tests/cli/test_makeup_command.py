@@ -2,7 +2,6 @@
 
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -38,13 +37,16 @@ class Ellipses:
 
 @pytest.fixture
 def lips(capsys, tmp_path, monkeypatch):
-    """Runs ``lipseg makeup`` in the test's folder with the known model: exit code, standard output, standard error."""
+    """Runs ``lipseg makeup`` in the test's folder with the known model: exit code, standard output, standard error.
+
+    Pictures without boxes are mouth crops.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(segmenter, "load_predictor", lambda folder: Ellipses())
 
     def run(*arguments: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as caught:
-            main(["makeup", *map(str, arguments)])
+            main(["makeup", "--detector", "none", *map(str, arguments)])
         captured = capsys.readouterr()
         return int(caught.value.code or 0), captured.out, captured.err
 
@@ -100,7 +102,7 @@ def test_boxes_from_a_file(lips):
     assert code == ExitCode.SOME_FAILED
     assert out == "a.makeup.png\n"
     assert "no row for 'b.png' in boxes.csv" in err
-    assert "1 of 2 photos failed" in err
+    assert "1 of 2 files failed" in err
 
 
 def test_a_jpeg_stays_one_with_its_exif_data_and_profile(lips):
@@ -208,6 +210,8 @@ def test_a_broken_photo_fails_alone(lips):
         (["a.png", "--mouth-box", "1,2,3"], "--mouth-box: expected four numbers"),
         (["a.png", "--mouth-box", "1,2,3,4", "--mouth-boxes", "b.csv"], "--mouth-box and --mouth-boxes: give one"),
         (["a.png", "--mouth-boxes", "none.csv"], "none.csv: cannot be read"),
+        (["a.png", "--detector", "eyes"], "--detector: unknown face detector 'eyes'"),
+        (["-"], "-: makeup reads no photo from standard input"),
     ],
 )
 def test_wrong_usage_does_nothing_and_says_so_in_one_line(lips, arguments, message):
@@ -226,19 +230,60 @@ def test_opacities_outside_their_range(lips, opacity):
     assert lips("a.png", f"--opacity={opacity}")[0] == ExitCode.USAGE
 
 
-def test_a_video_goes_to_the_function_that_paints_videos(lips, monkeypatch):
-    calls = []
+def clip(name: str, frames: int = 4) -> Path:
+    """Writes a video of the picture that ``save`` writes, with a tone."""
+    av = pytest.importorskip("av")
+    image = pixels(save("frame.png")).astype(np.uint8)
+    Path("frame.png").unlink()
+    with av.open(name, "w") as container:
+        video, tone = container.add_stream("libx264", rate=10), container.add_stream("aac", rate=16_000, layout="mono")
+        video.height, video.width = image.shape[:2]
+        for _ in range(frames):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(image)))
+        container.mux(video.encode(None))
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 1600 * frames), np.int16), format="s16", layout="mono")
+        sound.sample_rate = 16_000
+        container.mux([*tone.encode(sound), *tone.encode(None)])
+    return Path(name)
 
-    def process_video(source, target, lip_segmenter, *, paint):
-        calls.append((source, target, paint.colour, paint.opacity))
-        target.write_bytes(b"video")
 
-    Path("a.mov").write_bytes(b"")
-    monkeypatch.setitem(sys.modules, "lipseg.inference.video", SimpleNamespace(process_video=process_video))
-    assert lips("a.mov", "--color", "#010203", "--opacity", 0.5)[:2] == (0, "a.makeup.mp4\n")
-    assert lips("a.mov", "-o", "b.mp4")[:2] == (0, "b.mp4\n")
-    assert calls[0] == (Path("a.mov"), Path("a.makeup.mp4"), (1, 2, 3), 0.5)
-    monkeypatch.setitem(sys.modules, "lipseg.inference.video", None)
-    code, _, err = lips("a.mov", "-o", "c.mp4")
+def decoded(name: str) -> list[np.ndarray]:
+    from lipseg.video.reading import VideoReader
+
+    with VideoReader(Path(name)) as reader:
+        assert reader.container.streams.audio
+        return [picture.image.astype(int) for picture in reader.frames()]
+
+
+def test_a_video_is_painted_with_its_sound(lips):
+    clip("a.mov")
+    arguments = ("--mouth-box", "30,20,70,40", "--color", "blue", "--opacity", 1)
+    code, out, err = lips("a.mov", *arguments)
+    assert (code, out) == (0, "a.makeup.mp4\n")
+    assert "4" in err  # of the bar
+    before, after = decoded("a.mov"), decoded("a.makeup.mp4")
+    assert len(after) == 4
+    for old, new in zip(before, after, strict=True):
+        # The view of 60 pixels about (50, 30) has the lower lip's middle 7 pixels below.
+        assert new[37, 50, 2] - new[37, 50, 0] > 40
+        assert np.abs(new[:12] - old[:12]).mean() < 4
+    assert files(".") == ["a.makeup.mp4", "a.mov"]
+    assert lips("a.mov", *arguments, "-o", "b.mkv")[:2] == (0, "b.mkv\n")
+    assert len(decoded("b.mkv")) == 4
+
+
+def test_what_stops_a_video(lips, monkeypatch):
+    clip("a.mp4")
+    Path("broken.mp4").write_bytes(b"no video")
+    code, _, err = lips("a.mp4")
+    assert code == ExitCode.SOME_FAILED
+    assert "a.mp4: following mouths needs a detector, or the mouths' boxes in the first frame" in err
+    assert lips("broken.mp4", "--mouth-box", "30,20,70,40")[0] == ExitCode.SOME_FAILED
+    code, _, err = lips("a.mp4", "-o", "a.webm")
     assert code == ExitCode.USAGE
-    assert "videos cannot be painted by this version" in err
+    assert err.startswith("error: a.webm: -o must be a folder or end in one of .m4v")
+    monkeypatch.setitem(sys.modules, "av", None)
+    code, _, err = lips("a.mp4", "--mouth-box", "30,20,70,40")
+    assert code == ExitCode.USAGE
+    assert "pip install 'lipseg[video]'" in err
+    assert files(".") == ["a.mp4", "broken.mp4"]

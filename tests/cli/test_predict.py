@@ -376,7 +376,7 @@ def test_a_folder_that_cannot_be_written_to(lips, model):
     Path("file").write_text("")
     code, _, err = lips("predict", "a.png", "-o", "file/out")
     assert code == ExitCode.UNEXPECTED
-    assert err.startswith(f"error: {Path('file/out')}: cannot be made")
+    assert err.startswith(f"error: {Path('file/out')}: cannot be written")
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):

@@ -43,7 +43,7 @@ def no_faces(monkeypatch):
         views = cut(self, image, boxes)
         if "empty" not in str(image):
             return views
-        return MouthViews([], [], views.pixels[:0], views.picture_size, "no face found, only a cat")
+        return MouthViews([], [], views.pixels[:0], views.picture_size, reason="no face found, only a cat")
 
     monkeypatch.setattr(LipSegmenter, "cut", without)
 
@@ -62,6 +62,7 @@ def test_patterns(lips, model):
         "sub/deep/c.jpg",
         "sub/.d.png",
         "sub/a.mask.png",
+        "sub/a.makeup.png",
         "sub/notes.png.txt",
         "[1].png",
     ):

@@ -20,7 +20,7 @@ av = pytest.importorskip("av")
 _ANGLE = np.linspace(0, 2 * np.pi, 28, endpoint=False)
 _RING = np.stack([-np.cos(_ANGLE), -0.5 * np.sin(_ANGLE)], 1)
 UNIT = 0.5 + np.concatenate([0.3 * _RING, 0.2 * _RING])
-BOX = ("--mouth-box", "30,22,60,37")
+BOX = ("--mouth-box", "30,22,60,37", "--detector", "none")
 
 
 class Ellipses:
@@ -46,10 +46,9 @@ class Ellipses:
 
 @pytest.fixture
 def model(monkeypatch):
-    """Puts the known model in the place of whatever ``--model`` names, without a face detector."""
+    """Puts the known model in the place of whatever ``--model`` names."""
     fake = Ellipses()
     monkeypatch.setattr(segmenter, "load_predictor", lambda folder: fake)
-    monkeypatch.delattr(segmenter.LipSegmenter, "find", raising=False)
     return fake
 
 
@@ -121,7 +120,8 @@ def test_a_video_and_a_file_of_landmarks(lips, model, clip):
     ("arguments", "message"),
     [
         (["none.mp4", *BOX], "none.mp4: not a video that can be read (no such file)"),
-        (["in.mp4"], "--mouth-box: say where the mouth is"),
+        (["in.mp4", "--detector", "none"], "--mouth-box: say where the mouth is"),
+        (["in.mp4", "--detector", "eyes"], "--detector: unknown face detector 'eyes'"),
         (["in.mp4", "--mouth-box", "1,2,3"], "--mouth-box: expected four numbers"),
         (["in.mp4", "--mouth-box", "900,2,903,4"], "--mouth-box: 900,2,903,4 lies outside the picture"),
         (["in.mp4", "-o", "out.avi"], "-o: out.avi must end in .mp4"),

@@ -128,10 +128,16 @@ def test_a_component_without_faces_keeps_the_base_s_head(base, faces):
     assert heads.summary()["components"][2]["base_nme"] is None
 
 
-def test_soft_heads_learn_from_everyone_by_responsibility(base, faces, tuned):
+def test_soft_heads_learn_from_everyone_by_responsibility(base, faces, tuned, monkeypatch):
     soft = replace(PARAMS, assignment="soft")
     clear = finetune_heads(base.head, faces, TWO, soft, "l2", 0)
     for name, array in clear.components[0].arrays.items():  # responsibilities of 0 and 1: as hard as hard
         np.testing.assert_allclose(array, tuned.components[0].arrays[name], atol=1e-5)
-    blurred = finetune_heads(base.head, faces, mixture_of(-0.05, 0.05), soft, "l2", 0)
-    assert blurred.components[0].tuned_nme > 1.1 * clear.components[0].tuned_nme
+    # Responsibilities of a half for everyone: each head takes the control's way, if it is shuffled like it.
+    real = np.random.default_rng
+    monkeypatch.setattr(np.random, "default_rng", lambda key: real(key[:2] if isinstance(key, tuple) else key))
+    even = finetune_heads(base.head, faces, mixture_of(-1e-4, 1e-4), soft, "l2", 0)
+    way = [row["train_nme"] for row in even.control.history]
+    for fit in even.components:
+        assert fit.validation_faces == 6
+        assert [row["train_nme"] for row in fit.history] == pytest.approx(way[: len(fit.history)], rel=0.01)

@@ -36,6 +36,7 @@ class Knows:
         self.batches: list[int] = []
         self.searched: list[float] = []
         self.blind = False
+        self.finds_faces = True
 
     def watch(self, frames: Iterator[TrueFrame]) -> Iterator[tuple[float, NDArray[np.uint8]]]:
         for self.now in frames:
@@ -207,13 +208,14 @@ def test_what_the_detector_never_confirms_is_given_up(faces):
 def test_the_first_boxes_need_no_detector(faces):
     truth = list(clip([actor(faces[0], lambda t: Pose(160, 60, 40))], [0.0, 0.1], height=120, width=320))
     knows = Knows()
-    knows.find = None  # type: ignore[assignment,method-assign]
+    knows.finds_faces = False
     with pytest.raises(DataError, match="needs a detector"):
         Tracker(knows)
     with pytest.raises(DataError, match="outside the picture"):
         Tracker(knows, boxes=[MouthBox(900, 0, 950, 20)])(truth[0].image)
     tracker = Tracker(knows, boxes=[MouthBox(140, 50, 180, 70)])
     assert [ids([tracker(image)]) for _, image in knows.watch(iter(truth))] == [[[1]], [[1]]]
+    assert knows.searched == []
 
 
 def test_smoothing_quietens_a_still_mouth_and_keeps_the_raw_one(faces):

@@ -81,13 +81,20 @@ def encode(
         if rotation:
             video.set_display_rotation(rotation)
         tone = container.add_stream(sound, rate=16_000, layout="mono") if sound else None
+        packets = 0
+
+        def put(packet: Any) -> None:
+            nonlocal packets
+            container.mux(garbage_like(packet) if packets == damage else packet)
+            packets += 1
+
         for k, tick in enumerate(ticks):
             frame = av.VideoFrame.from_ndarray(spot(*path(k), *size), format="rgb24").reformat(format=video.pix_fmt)
             frame.pts, frame.time_base = tick, base
             for packet in video.encode(frame):
-                put(container, packet, damage)
+                put(packet)
         for packet in video.encode(None):
-            put(container, packet, damage)
+            put(packet)
         if tone is not None:
             wave = np.sin(np.arange(16_000 * 4 // 10) * 0.17)
             samples = (wave * 9000).astype(np.int16)[None]
@@ -97,22 +104,11 @@ def encode(
     return file
 
 
-_COUNTS: dict[int, int] = {}
-
-
-def put(container: Any, packet: Any, damage: int | None) -> None:
-    number = _COUNTS[id(container)] = _COUNTS.get(id(container), -1) + 1
-    if number != damage:
-        container.mux(packet)
-        return
+def garbage_like(packet: Any) -> Any:
     garbage = av.Packet(b"\x00\x00\x00\x02\xff\xff" * (packet.size // 6 + 1))
-    garbage.stream, garbage.pts, garbage.dts, garbage.time_base = (
-        packet.stream,
-        packet.pts,
-        packet.dts,
-        packet.time_base,
-    )
-    container.mux(garbage)
+    garbage.stream, garbage.time_base = packet.stream, packet.time_base
+    garbage.pts, garbage.dts = packet.pts, packet.dts
+    return garbage
 
 
 @pytest.fixture

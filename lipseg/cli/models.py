@@ -1,0 +1,45 @@
+"""The options that say which model finds the lips and which detector the faces, and what they make."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lipseg.cli.exit_codes import UsageError
+from lipseg.errors import DataError
+
+if TYPE_CHECKING:
+    from lipseg.inference.segmenter import LipSegmenter
+
+ModelOption = Annotated[
+    Path, typer.Option("--model", metavar="DIR", help="Folder of the model.", show_default="lipseg's own")
+]
+DetectorOption = Annotated[
+    str,
+    typer.Option(
+        "--detector",
+        metavar="NAME",
+        help="Finds the faces where no boxes are given: dlib, yunet:FILE.onnx, or none (mouth crops).",
+    ),
+]
+MinScoreOption = Annotated[
+    float | None,
+    typer.Option(
+        "--min-score", min=0.0, max=1.0, help="Drop mouths found with a lower score. [default: the model's own]"
+    ),
+]
+
+
+def load_segmenter(model: Path, detector: str, min_score: float | None) -> "LipSegmenter":
+    """Returns what the three options ask for.
+
+    Raises:
+        ModelError: if the model, or the detector's file, cannot be used.
+        UsageError: if there is no such detector.
+    """
+    from lipseg.inference.segmenter import LipSegmenter
+
+    try:
+        return LipSegmenter(model, detector, min_score)
+    except DataError as error:
+        raise UsageError(f"--detector: {error}") from error

@@ -1,0 +1,50 @@
+"""The options that say where the mouths are, picture by picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lipseg.cli.exit_codes import UsageError
+from lipseg.errors import DataError
+
+if TYPE_CHECKING:
+    from lipseg.inference.locate import MouthBox
+
+# For each picture: its mouth boxes, None where they are to be looked for, or why it cannot be used.
+BoxesOf = dict[Path, "list[MouthBox] | DataError | None"]
+
+
+def parse_boxes(texts: Sequence[str] | None) -> "list[MouthBox]":
+    """Returns the boxes that ``--mouth-box`` gives.
+
+    Raises:
+        DataError: if one of the texts is no box.
+    """
+    from lipseg.inference.locate import MouthBox
+
+    return [MouthBox.parse(text, "--mouth-box") for text in texts or ()]
+
+
+def boxes_of(paths: list[Path], texts: Sequence[str] | None, file: Path | None) -> BoxesOf:
+    """Returns the mouth boxes of each picture as ``--mouth-box`` and ``--mouth-boxes`` give them.
+
+    Args:
+        paths: of the pictures.
+        texts: the boxes of every picture.
+        file: CSV with boxes by the pictures' names.
+
+    Raises:
+        DataError: if a text is no box or the file no table of boxes.
+        UsageError: if both are given, or the file holds no row of any of the pictures.
+    """
+    from lipseg.inference.locate import match_boxes, read_boxes
+
+    if texts and file is not None:
+        raise UsageError("--mouth-box and --mouth-boxes: give one of them")
+    same = parse_boxes(texts)
+    if file is None:
+        return {path: same or None for path in paths}
+    found = match_boxes(read_boxes(file), paths)
+    if not found:
+        raise UsageError(f"{file}: no row is of a picture given; the column image holds file names")
+    return {path: found.get(path, DataError(f"no row for '{path.name}' in {file}")) for path in paths}
