@@ -153,7 +153,7 @@ class TrainBase:
 
     epochs: int  # at most
     repeats: int  # views of every face in an epoch
-    patience: int  # epochs without a better validation NME before the training stops; 0 = never
+    patience: int  # epochs without a better validation error before the training stops; 0 = never
     batch_size: int  # views
     optimiser: str  # "muon" (kernels; AdamW for the rest) or "adamw"
     kernel_rate: float  # Muon's peak learning rate, of the kernels

@@ -97,8 +97,8 @@ def _head_chart(curves: dict[str, list[Any]], heads: dict[str, Any]) -> Chart:
             {
                 "component": name,
                 "epoch": [float(curves["epoch"][i]) for i in mine],
-                "validation_nme": [float(curves["validation_nme"][i]) for i in mine],
-                "base_nme": facts["base_nme"] or float("nan"),
+                "validation_error": [float(curves["validation_error"][i]) for i in mine],
+                "base_error": facts["base_error"] or float("nan"),
                 "kept": facts["won"],
             }
         )

@@ -185,8 +185,8 @@ def head_curves(heads: Sequence[Mapping[str, Any]]) -> bytes:
     """Returns the validation error of every head over its epochs, relative to the base head's on the same faces.
 
     Args:
-        heads: a mapping a head: ``component`` (its number, or the name of another head), ``validation_nme`` (one
-            value an epoch), ``base_nme`` (the base head's on the same validation faces) and optionally ``epoch`` (the
+        heads: a mapping a head: ``component`` (its number, or the name of another head), ``validation_error`` (one
+            value an epoch), ``base_error`` (the base head's on the same validation faces) and optionally ``epoch`` (the
             horizontal axis) and ``kept`` (whether the head replaced the base head).
     """
     columns = min(max(len(heads), 1), 4)
@@ -194,9 +194,9 @@ def head_curves(heads: Sequence[Mapping[str, Any]]) -> bytes:
     for axes in panels[len(heads) :]:
         axes.set_visible(False)
     for i, (axes, head) in enumerate(zip(panels, heads, strict=False)):
-        values = np.asarray(head["validation_nme"], np.float64)
+        values = np.asarray(head["validation_error"], np.float64)
         epochs = np.asarray(head.get("epoch", np.arange(1, len(values) + 1)), np.float64)
-        base = float(head["base_nme"])
+        base = float(head["base_error"])
         kept = head.get("kept")
         # A component without validation faces has no base error to compare with.
         if len(values) and math.isfinite(base) and base > 0 and np.isfinite(values).any():

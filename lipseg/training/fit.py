@@ -26,7 +26,7 @@ from lipseg.model.weights import Arrays
 from lipseg.params import Augment, Net, TrainBase
 from lipseg.progress import progress
 from lipseg.training.checkpoint import Checkpoint
-from lipseg.training.losses import dense_losses, landmark_loss, nme
+from lipseg.training.losses import contour_error, dense_losses, landmark_loss, nme
 from lipseg.training.optim import base_optimiser
 
 
@@ -62,7 +62,8 @@ class Fitted:
 
     Attributes:
         net: with the weights of the best epoch.
-        history: one row an epoch: epoch, loss, landmark, mask, map, train_nme, validation_nme, best, seconds.
+        history: one row an epoch: epoch, loss, landmark, mask, map, train_nme, validation_nme, validation_error (which
+            epochs are chosen on, see ``losses.contour_error``), best (the lowest so far), seconds.
     """
 
     net: BaseNet
@@ -124,21 +125,22 @@ def fit_base(
                 f"train_base: the loss is not finite in epoch {epoch}; lower train_base.learning_rate "
                 f"({train.learning_rate:g})"
             )
-        figures = evaluate(state.mean_params, state.mean_stats, validation)
-        lowest = min((row["validation_nme"] for row in history), default=np.inf)
-        if figures < lowest:
+        error, found_nme = evaluate(state.mean_params, state.mean_stats, validation)
+        lowest = min((row["validation_error"] for row in history), default=np.inf)
+        if error < lowest:
             best = (state.mean_params, state.mean_stats)
         names = ("loss", "landmark", "mask", "map", "train_nme")
         history.append(
             {
                 "epoch": epoch,
                 **dict(zip(names, (float(x) for x in means), strict=True)),
-                "validation_nme": figures,
-                "best": min(lowest, figures),
+                "validation_nme": found_nme,
+                "validation_error": error,
+                "best": min(lowest, error),
                 "seconds": round(time.perf_counter() - started, 3),
             }
         )
-        bar.set_postfix_str(f"val NME {100 * figures:.2f}% (best {100 * min(lowest, figures):.2f}%)")
+        bar.set_postfix_str(f"val error {100 * error:.2f}% (best {100 * min(lowest, error):.2f}%)")
         checkpoint.save(_pack((state, best)), {"history": history})
     bar.close()
     nnx.update(net, best[0], best[1])
@@ -148,7 +150,7 @@ def fit_base(
 def _exhausted(history: list[dict[str, float]], patience: int) -> bool:
     if patience == 0 or len(history) <= patience:
         return False
-    values = [row["validation_nme"] for row in history]
+    values = [row["validation_error"] for row in history]
     return int(np.argmin(values)) < len(values) - patience
 
 
@@ -188,13 +190,15 @@ def _make_steps(graph: Any, optimiser: optax.GradientTransformation, train: Trai
 
     @jax.jit
     def errors(params: Any, stats: Any, images: jax.Array, points: jax.Array, iod: jax.Array) -> jax.Array:
-        return nme(forward(params, stats, images, training=False)[1], points, iod)
+        found = forward(params, stats, images, training=False)[1]
+        return jnp.stack([contour_error(found, points, iod, train.tangential), nme(found, points, iod)], axis=1)
 
-    def evaluate(params: Any, stats: Any, views: Views) -> float:
+    def evaluate(params: Any, stats: Any, views: Views) -> tuple[float, float]:
         found = []
         for rows in fixed_batches(len(views), train.batch_size):
             found.append(errors(params, stats, views.images[rows], views.points_unit[rows], views.iod_unit[rows]))
-        return float(np.concatenate(found)[: len(views)].mean())
+        error, found_nme = np.concatenate(found)[: len(views)].mean(0)
+        return float(error), float(found_nme)
 
     return step, evaluate
 

@@ -15,20 +15,20 @@ from lipseg.model.nets import Head, place
 from lipseg.model.weights import Arrays, module_arrays, state_arrays
 from lipseg.params import Finetune
 from lipseg.progress import progress
-from lipseg.training.losses import landmark_loss, nme
+from lipseg.training.losses import contour_error, landmark_loss
 from lipseg.training.optim import head_optimiser
 
 
 @dataclass(frozen=True)
 class HeadFit:
-    """One fine-tuned head.
+    """One fine-tuned head. Its errors are those of ``losses.contour_error``.
 
     Attributes:
         arrays: the head's weights; the base's own where fine-tuning did not win on validation.
         won: whether fine-tuning won.
-        history: one row an epoch: epoch, train_nme, validation_nme.
-        base_nme: of the base's head on the same validation views (NaN without any).
-        tuned_nme: of the best epoch on them.
+        history: one row an epoch: epoch, train_error, validation_error.
+        base_error: of the base's head on the same validation views (NaN without any).
+        tuned_error: of the best epoch on them.
         faces: training faces of the component.
         validation_faces: validation faces of the component.
     """
@@ -36,8 +36,8 @@ class HeadFit:
     arrays: Arrays
     won: bool
     history: list[dict[str, float]]
-    base_nme: float
-    tuned_nme: float
+    base_error: float
+    tuned_error: float
     faces: int
     validation_faces: int
 
@@ -57,14 +57,14 @@ class Heads:
         """Returns what became of every head, JSON-able."""
 
         def facts(fit: HeadFit) -> dict[str, Any]:
-            errors = {"base_nme": fit.base_nme, "tuned_nme": fit.tuned_nme}
+            errors = {"base_error": fit.base_error, "tuned_error": fit.tuned_error}
             finite = {name: value if np.isfinite(value) else None for name, value in errors.items()}
             return {"won": fit.won, "faces": fit.faces, "validation_faces": fit.validation_faces, **finite}
 
         return {"components": [facts(fit) for fit in self.components], "control": facts(self.control)}
 
     def curves(self) -> list[dict[str, Any]]:
-        """Returns one row a head and epoch: head, epoch, train_nme, validation_nme."""
+        """Returns one row a head and epoch: head, epoch, train_error, validation_error."""
         named = [*((str(k), fit) for k, fit in enumerate(self.components)), ("control", self.control)]
         return [{"head": name, **row} for name, fit in named for row in fit.history]
 
@@ -91,7 +91,7 @@ def finetune_heads(
         params: the section ``finetune``.
         loss: on landmarks, see ``landmark_loss``.
         seed: of the shuffling.
-        tangential: see ``landmark_loss``.
+        tangential: weight of the error along the contour, in the loss and in the error that epochs are chosen on.
     """
     train = features.select(split="train")
     # Heads stop on the kind of boxes that they learn from.
@@ -150,21 +150,21 @@ def _tune(
 
     @jax.jit
     def errors(head: Any, features: Any, frame: Any, truth: Any, iod: Any) -> jax.Array:
-        return nme(answer(head, features, frame), truth, iod)
+        return contour_error(answer(head, features, frame), truth, iod, tangential)
 
     def mean_error(head: Any, part: FeatureSet, chosen: NDArray[Any]) -> float:
         found = errors(head, part.features, part.frame, part.points_unit, part.iod_unit)
         return float(np.asarray(found)[chosen].mean()) if len(np.asarray(found)[chosen]) else float("nan")
 
-    base_nme = mean_error(start, held_out, rows)
-    nothing = HeadFit(kept, False, [], base_nme, base_nme, 0, validation_faces)
+    base_error = mean_error(start, held_out, rows)
+    nothing = HeadFit(kept, False, [], base_error, base_error, 0, validation_faces)
     if validation_faces == 0 or len(mine) == 0:
         bar.update(params.epochs)
         return nothing
 
     head, state = start, optimiser.init(start)
-    best, best_nme, best_epoch = start, base_nme, -1
-    history = [{"epoch": 0, "train_nme": mean_error(start, train, mine), "validation_nme": base_nme}]
+    best, best_error, best_epoch = start, base_error, -1
+    history = [{"epoch": 0, "train_error": mean_error(start, train, mine), "validation_error": base_error}]
     for epoch in range(params.epochs):
         # One batch size for every head, however small its component: rows repeat to fill the last batch.
         order = np.resize(rng.permutation(mine), -(-len(mine) // params.batch_size) * params.batch_size)
@@ -172,12 +172,12 @@ def _tune(
             batch = (train.features, train.frame, train.points_unit, train.iod_unit, weights)
             head, state = step(head, state, tuple(array[part] for array in batch))
         found = mean_error(head, held_out, rows)
-        history.append({"epoch": epoch + 1, "train_nme": mean_error(head, train, mine), "validation_nme": found})
+        history.append({"epoch": epoch + 1, "train_error": mean_error(head, train, mine), "validation_error": found})
         bar.update(1)
-        if found < best_nme:
-            best, best_nme, best_epoch = head, found, epoch
+        if found < best_error:
+            best, best_error, best_epoch = head, found, epoch
         elif epoch - best_epoch >= params.patience:
             bar.update(params.epochs - epoch - 1)
             break
     arrays = state_arrays(best)
-    return HeadFit(arrays, best_epoch >= 0, history, base_nme, best_nme, 0, validation_faces)
+    return HeadFit(arrays, best_epoch >= 0, history, base_error, best_error, 0, validation_faces)

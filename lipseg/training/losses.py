@@ -103,6 +103,24 @@ def nme(predicted: Array, truth: Array, iod: Array) -> Array:
     return jnp.sqrt(((predicted - truth) ** 2).sum(-1)).mean(1) / iod
 
 
+def contour_error(predicted: Array, truth: Array, iod: Array, tangential: float) -> Array:
+    """Returns (B,) the NME with errors along the contour weighted as ``landmark_loss`` weights them.
+
+    What epochs and heads are chosen on: the NME itself moves with where along a contour the points sit, which a small
+    ``tangential`` leaves to chance.
+
+    Args:
+        predicted: (B, 56, 2) unit coordinates.
+        truth: (B, 56, 2) unit coordinates.
+        iod: (B,) inter-ocular distance in unit coordinates.
+        tangential: weight of the error along the contour; with 1 this is the NME.
+    """
+    error = predicted - truth
+    if tangential != 1.0:
+        error = _across_and_along(error, truth, tangential)
+    return jnp.sqrt((error**2).sum(-1)).mean(1) / iod
+
+
 def dense_losses(encoded: Encoded, regions: Array, truth: Array, iod: Array) -> tuple[Array, Array]:
     """Returns (mask loss, map loss), each (B,), zero for a network without a decoder."""
     if encoded.logits is None or encoded.maps is None:

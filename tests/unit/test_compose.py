@@ -37,7 +37,7 @@ def at(tmp_path_factory, crops, features, mixture, cascade, params):
     runs.save_runs(root / "results" / "predictions.npz", found)
     write_json(root / "results" / "summary.json", runs.summary(found, params.evaluate, 0))
     write_galleries(root / "galleries", crops, features, mixture)
-    names = ("loss", "landmark", "mask", "map", "train_nme", "validation_nme", "best", "seconds")
+    names = ("loss", "landmark", "mask", "map", "train_nme", "validation_nme", "validation_error", "best", "seconds")
     write_rows(root / "history.csv", [{"epoch": i, **dict.fromkeys(names, 1 / (i + 1))} for i in range(3)])
     criteria = {"bic": 3.0, "aic": 2.0, "icl": 4.0, "validation": -1.0}
     write_rows(
@@ -47,13 +47,13 @@ def at(tmp_path_factory, crops, features, mixture, cascade, params):
     write_rows(
         root / "curves.csv",
         [
-            {"head": head, "epoch": epoch, "train_nme": 0.1, "validation_nme": 0.1 - 0.01 * epoch}
+            {"head": head, "epoch": epoch, "train_error": 0.1, "validation_error": 0.1 - 0.01 * epoch}
             for head in ("0", "control")  # the second component had no faces to learn from
             for epoch in range(3)
         ],
     )
-    facts = {"won": True, "faces": 5, "validation_faces": 2, "base_nme": 0.1, "tuned_nme": 0.08}
-    never = {"won": False, "faces": 0, "validation_faces": 0, "base_nme": None, "tuned_nme": None}
+    facts = {"won": True, "faces": 5, "validation_faces": 2, "base_error": 0.1, "tuned_error": 0.08}
+    never = {"won": False, "faces": 0, "validation_faces": 0, "base_error": None, "tuned_error": None}
     save_heads(root / "heads", cascade.heads, cascade.control, {"components": [facts, never], "control": facts})
     ranked = [{"coverage": c, "ranking": r, "contour": c / 50} for r in ("score", "best possible") for c in (0.5, 1.0)]
     write_rows(root / "trust" / "risk_coverage.csv", ranked)

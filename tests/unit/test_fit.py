@@ -53,7 +53,7 @@ def train(crops, normaliser, no_augment, drawn_net, tmp_path, monkeypatch):
 
 
 def errors(fitted):
-    return [row["validation_nme"] for row in fitted.history]
+    return [row["validation_error"] for row in fitted.history]
 
 
 def test_it_learns_the_few_faces(train):
@@ -151,7 +151,7 @@ def test_it_stops_when_patience_ends(train, scripted):
     [([3, 2, 2], 1, True), ([3, 2, 2], 2, False), ([3, 2, 2, 4], 2, True), ([3, 3, 3], 0, False), ([], 1, False)],
 )
 def test_patience_counts_epochs_without_a_better_error(values, patience, stops):
-    assert fit._exhausted([{"validation_nme": value} for value in values], patience) is stops
+    assert fit._exhausted([{"validation_error": value} for value in values], patience) is stops
 
 
 def test_a_loss_that_is_not_finite_is_named_with_its_remedy(train):

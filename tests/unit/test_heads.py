@@ -66,10 +66,10 @@ def same(a, b):
 def test_heads_learn_their_component_and_the_control_cannot_learn_both(tuned):
     assert [fit.won for fit in tuned.components] == [True, True]
     for fit in tuned.components:
-        assert fit.base_nme == pytest.approx(0.02 * np.sqrt(2), rel=1e-3)
-        assert fit.tuned_nme < 0.7 * fit.base_nme
-        assert fit.tuned_nme == pytest.approx(min(row["validation_nme"] for row in fit.history), rel=1e-6)
-        assert fit.history[0]["validation_nme"] == fit.base_nme
+        assert fit.base_error == pytest.approx(0.02 * np.sqrt(2), rel=1e-3)
+        assert fit.tuned_error < 0.7 * fit.base_error
+        assert fit.tuned_error == pytest.approx(min(row["validation_error"] for row in fit.history), rel=1e-6)
+        assert fit.history[0]["validation_error"] == fit.base_error
         assert (fit.faces, fit.validation_faces) == (15, 6)
     assert (tuned.control.faces, tuned.control.validation_faces) == (30, 12)
     assert not same(tuned.components[0].arrays, tuned.components[1].arrays)
@@ -105,7 +105,7 @@ def test_a_head_that_cannot_win_is_the_base_s_to_the_bit(base, faces):
     for fit in (*heads.components, heads.control):
         assert not fit.won
         assert same(fit.arrays, module_arrays(base.head))
-        assert fit.tuned_nme == fit.base_nme
+        assert fit.tuned_error == fit.base_error
         assert len(fit.history) == 1 + 2  # given up after the patience
 
 
@@ -125,7 +125,7 @@ def test_a_component_without_faces_keeps_the_base_s_head(base, faces):
     assert not empty.won
     assert same(empty.arrays, module_arrays(base.head))
     assert (empty.faces, empty.validation_faces, empty.history) == (0, 0, [])
-    assert heads.summary()["components"][2]["base_nme"] is None
+    assert heads.summary()["components"][2]["base_error"] is None
 
 
 def test_soft_heads_learn_from_everyone_by_responsibility(base, faces, tuned, monkeypatch):
@@ -137,7 +137,7 @@ def test_soft_heads_learn_from_everyone_by_responsibility(base, faces, tuned, mo
     real = np.random.default_rng
     monkeypatch.setattr(np.random, "default_rng", lambda key: real(key[:2] if isinstance(key, tuple) else key))
     even = finetune_heads(base.head, faces, mixture_of(-1e-4, 1e-4), soft, "l2", 0)
-    way = [row["train_nme"] for row in even.control.history]
+    way = [row["train_error"] for row in even.control.history]
     for fit in even.components:
         assert fit.validation_faces == 6
-        assert [row["train_nme"] for row in fit.history] == pytest.approx(way[: len(fit.history)], rel=0.01)
+        assert [row["train_error"] for row in fit.history] == pytest.approx(way[: len(fit.history)], rel=0.01)

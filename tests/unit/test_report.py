@@ -96,9 +96,9 @@ def charts() -> dict[str, bytes]:
         "ced": figures.ced_plot({"jittered": {"base": base, "cascade": base * 0.9}, "true": {"base": base * 0.8}}),
         "heads": figures.head_curves(
             [
-                {"component": 0, "validation_nme": [0.05, 0.04], "base_nme": 0.05, "kept": True},
-                {"component": 1, "validation_nme": [], "base_nme": float("nan"), "kept": False},
-                {"component": "control", "epoch": [5, 10], "validation_nme": [0.05, 0.06], "base_nme": 0.05},
+                {"component": 0, "validation_error": [0.05, 0.04], "base_error": 0.05, "kept": True},
+                {"component": 1, "validation_error": [], "base_error": float("nan"), "kept": False},
+                {"component": "control", "epoch": [5, 10], "validation_error": [0.05, 0.06], "base_error": 0.05},
             ]
         ),
         "error": figures.error_by({"opening [%]": rng.uniform(0, 1, 40)}, {"base": base, "cascade": base * 0.9}),
