@@ -2,15 +2,15 @@
 
 INTENDED_USE = (
     "Landmarks, contours and masks of the lips and the inner mouth in pictures and videos of people who agreed: "
-    "make-up preview, photo editing, animation, measuring mouth shapes in research, first labels for annotators.",
+    "make-up, photo editing, videoconferencing, input of lip-reading models, measuring mouth shapes, first labels.",
     "A face about upright and seen from the front, its mouth at least some 20 pixels wide.",
 )
 
 OUT_OF_SCOPE = (
     "Telling who somebody is, or whether two pictures show the same person.",
     "Claims about emotion, truthfulness, health, age, origin or any other trait of a person: contours are no evidence.",
-    "Medical diagnosis or measurement; no clinical picture was seen in training or test.",
-    "Lip reading and surveillance, and any decision about a person without a human who looks at the picture.",
+    "Diagnosis; and clinical measurement before it was checked on pictures of that kind: none was seen here.",
+    "Listening in on people who do not know, and decisions about a person without a human who looks at the picture.",
     "Drawings, animals, masks, profiles and mouths that are mostly covered: the answer is a guess, and looks as sure.",
 )
 

@@ -85,9 +85,9 @@ def run_trials(
         pending.clear()
 
     positions = np.unique(faces.face[wanted])
-    for i in progress(positions, total=len(positions), desc=f"trials, {split}", unit="faces"):
-        rng = np.random.default_rng((seed, 25, int(i)))
-        photo = read_image(photos[int(i)])
+    for i in progress(positions.tolist(), total=len(positions), desc=f"trials, {split}", unit="faces"):
+        rng = np.random.default_rng((seed, 25, i))
+        photo = read_image(photos[i])
         for row in np.flatnonzero(wanted & (faces.face == i)):
             part, to_photo = _part(photo, faces.face_boxes[row])
             centre = np.full(2, (len(part) - 1) / 2)
@@ -98,9 +98,8 @@ def run_trials(
                 truth = to_photo.inverse()(crops.points_px[i])
                 shown = [show for _ in range(rounds) for show in _shows(part, face, truth, rng)]
             for kind, picture, box, landmarks in shown:
-                pending.append(
-                    _looked(cascade, kind, picture, box, landmarks, crops.inter_ocular_px[i] / to_photo.scale)
-                )
+                iod = float(crops.inter_ocular_px[i]) / to_photo.scale
+                pending.append(_looked(cascade, kind, picture, box, landmarks, iod))
                 if len(pending) == _CHUNK:
                     flush()
     flush()

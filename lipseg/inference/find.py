@@ -37,12 +37,14 @@ class Candidates:
         presence: (n,) float32 logit of a visible mouth, nan where the locator was not asked.
         least: (n,) float32 the score that each must reach to count.
         reason: why the picture shows no lips, in case that none of them counts.
+        average: n boxes where the mouths would be in average faces, for a second look.
     """
 
     boxes: list[MouthBox]
     presence: NDArray[np.float32]
     least: NDArray[np.float32]
     reason: str
+    average: list[MouthBox]
 
 
 def find_mouths(
@@ -72,32 +74,34 @@ def find_mouths(
     seen: list[FaceBox] = []
     for faces in attempts_of(detector, image):
         seen += faces
-        boxes, presence = mouths_in(image, faces, locator, least_presence)
+        boxes, presence, average = mouths_in(image, faces, locator, least_presence)
         if boxes:
             least = np.full(len(boxes), min_score, np.float32)
-            return Candidates(boxes, presence, least, NO_MOUTH)
+            return Candidates(boxes, presence, least, NO_MOUTH, average)
     reason = NO_MOUTH if seen else NO_FACE
     if confidence is None or locator is None:
-        return Candidates([], np.empty(0, np.float32), np.empty(0, np.float32), reason)
+        return Candidates([], np.empty(0, np.float32), np.empty(0, np.float32), reason, [])
     height, width = image.shape[:2]
-    boxes, presence = mouths_in(image, whole_faces(height, width), locator, max(least_presence, 0.0))
+    boxes, presence, average = mouths_in(image, whole_faces(height, width), locator, max(least_presence, 0.0))
     boxes.append(whole_picture(height, width, view))
+    average.append(boxes[-1])
     least = [*([max(min_score, _FACE_GUESS)] * (len(boxes) - 1)), max(min_score, _MOUTH_GUESS)]
-    return Candidates(boxes, np.r_[presence, np.float32(np.nan)], np.array(least, np.float32), reason)
+    return Candidates(boxes, np.r_[presence, np.float32(np.nan)], np.array(least, np.float32), reason, average)
 
 
 def mouths_in(
     image: NDArray[np.uint8], faces: list[FaceBox], locator: MouthLocator | None, least_presence: float
-) -> tuple[list[MouthBox], NDArray[np.float32]]:
-    """Returns the mouths (n) of faces and their presence logits (n,), without those that are hardly there.
+) -> tuple[list[MouthBox], NDArray[np.float32], list[MouthBox]]:
+    """Returns the mouths (n) of faces, their presence logits (n,), and where an average face would have them (n).
 
     Dropped are mouths below ``least_presence``, beyond the picture, too small, or the same as a surer one.
     """
     if not faces:
-        return [], np.empty(0, np.float32)
+        return [], np.empty(0, np.float32), []
     given = np.array([[*face.centre, face.side, face.roll] for face in faces])
+    average = np.stack([DLIB_RELATION.mouth(face) for face in given])
     if locator is None:
-        mouths = np.stack([DLIB_RELATION.mouth(face) for face in given])
+        mouths = average
         presence = np.full(len(faces), np.nan, np.float32)
         order = np.arange(len(faces))
     else:
@@ -113,7 +117,11 @@ def mouths_in(
             continue
         if all(np.hypot(*(mouths[i, :2] - mouths[k, :2])) > _SAME_MOUTH * max(wide, mouths[k, 2]) for k in kept):
             kept.append(int(i))
-    return [mouth_box(mouths[i], faces[i].source) for i in kept], presence[kept].astype(np.float32)
+    return (
+        [mouth_box(mouths[i], faces[i].source) for i in kept],
+        presence[kept].astype(np.float32),
+        [mouth_box(average[i], faces[i].source) for i in kept],
+    )
 
 
 def mouth_box(mouth: NDArray[np.float64], origin: str) -> MouthBox:

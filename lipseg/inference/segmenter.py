@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from lipseg import scheme
-from lipseg.data.frames import Affine, from_unit, warp
+from lipseg.data.frames import Affine, View, from_unit, warp
 from lipseg.data.images import from_pil, read_image, to_rgb8
 from lipseg.errors import DataError
 from lipseg.inference import contours
@@ -23,6 +23,9 @@ from lipseg.model.predictor import MouthLocator, Predictor
 
 if TYPE_CHECKING:
     from lipseg.inference.track import Detect, TrackedFrame, TrackParams
+
+# A mouth that was found with a lower score is looked at again.
+_DOUBT = 0.6
 
 Picture = NDArray[Any] | Path | str | Image.Image
 Boxes = ArrayLike | Sequence[MouthBox] | None
@@ -104,6 +107,10 @@ class MouthViews:
         least: (n,) float32 scores that the mouths must reach to count; None where the boxes were given: then
             all count.
         reason: why the picture has no lips, where none of its mouths counts; "" where the boxes were given.
+        average: n boxes where the mouths would be in average faces, for a second look.
+        wide: (n, 2.5 size, 2.5 size, 3) uint8 RGB, more of the picture around each mouth, for a second look; None
+            where there is none.
+        wide_to_image: n maps from its pixels to the picture's.
     """
 
     boxes: list[MouthBox]
@@ -113,6 +120,13 @@ class MouthViews:
     presence: NDArray[np.float32] | None = None
     least: NDArray[np.float32] | None = None
     reason: str = ""
+    average: Sequence[MouthBox] = ()
+    wide: NDArray[np.uint8] | None = None
+    wide_to_image: Sequence[Affine] = ()
+
+
+# A mouth of a cut, by its position, and the box to look at instead of its own.
+_Look = tuple[MouthViews, int, MouthBox | None]
 
 
 class LipSegmenter:
@@ -254,40 +268,87 @@ class LipSegmenter:
                 min_score=self.min_score,
             )
             checked = found.boxes
-        to_image = [view.to_image(box.as_array(), box.roll) for box in checked]
-        views = np.empty((len(checked), view.size, view.size, 3), np.uint8)
-        for index, transform in enumerate(to_image):
-            views[index] = warp(pixels, transform, view.size)
+        to_image, views = _views(pixels, checked, view)
         size = (height, width)
         if found is None:
             return MouthViews(checked, to_image, views, size)
-        return MouthViews(checked, to_image, views, size, found.presence, found.least, found.reason)
+        wide_to_image, wide = (), None
+        if self._confidence is not None and view.shape == "square":
+            wide_to_image, wide = _views(pixels, checked, View(5 * view.size // 2, view.shape, 2.5 * view.margin))
+        return MouthViews(
+            checked,
+            to_image,
+            views,
+            size,
+            found.presence,
+            found.least,
+            found.reason,
+            found.average,
+            wide,
+            wide_to_image,
+        )
 
     def predict_views(self, cuts: Sequence[MouthViews]) -> list[list[Lips]]:
-        """Returns the lips of several pictures from their views, all views through the model at once."""
-        if not any(len(cut.boxes) for cut in cuts):
-            return [[] for _ in cuts]
-        prediction = self.predictor(np.concatenate([cut.pixels for cut in cuts]))
-        points_crop = from_unit(prediction.points_unit.astype(np.float64), self.predictor.view.size)
+        """Returns the lips of several pictures from their views, all views through the model at once.
+
+        A mouth that was found and whose score is low is looked at a second time: in the box that its own landmarks
+        have, and where the mouth of an average face would be. The best of the answers counts.
+        """
+        best = self._lips([(cut, index, None) for cut in cuts for index in range(len(cut.boxes))])
+        again = [(position, look) for position, found in enumerate(best) for look in self._second_looks(*found)]
+        for (position, _), other in zip(again, self._lips([look for _, look in again]), strict=True):
+            if other[2].score > best[position][2].score:
+                best[position] = other
+        answers = iter(lips for *_, lips in best)
         results: list[list[Lips]] = []
-        row = 0
         for cut in cuts:
-            lips = []
-            for index, (box, to_image) in enumerate(zip(cut.boxes, cut.to_image, strict=True)):
-                lips.append(
-                    Lips(
-                        box=box.corners,
-                        score=self._score(float(prediction.score[row]), cut, index),
-                        component=int(prediction.component[row]),
-                        responsibilities=prediction.responsibilities[row],
-                        landmarks=to_image(points_crop[row]).astype(np.float32),
-                        picture_size=cut.picture_size,
-                        roll=box.roll,
-                    )
-                )
-                row += 1
+            lips = [next(answers) for _ in cut.boxes]
             results.append(lips if cut.least is None else _counting(lips, cut.least))
         return results
+
+    def _lips(self, wanted: Sequence[_Look]) -> list[tuple[MouthViews, int, Lips]]:
+        """Returns the lips of mouths of cuts, on their own boxes or on the ones that are given instead."""
+        if not wanted:
+            return []
+        size = self.predictor.view.size
+        transforms: list[tuple[MouthBox, Affine]] = []
+        views: list[NDArray[np.uint8]] = []
+        for cut, index, box in wanted:
+            if box is None or cut.wide is None:
+                transforms.append((cut.boxes[index], cut.to_image[index]))
+                views.append(cut.pixels[index])
+            else:
+                to_image = self.predictor.view.to_image(box.as_array(), box.roll)
+                transforms.append((box, to_image))
+                views.append(warp(cut.wide[index], cut.wide_to_image[index].inverse().after(to_image), size))
+        prediction = self.predictor(np.stack(views))
+        points_crop = from_unit(prediction.points_unit.astype(np.float64), size)
+        found = []
+        for row, ((cut, index, _), (box, to_image)) in enumerate(zip(wanted, transforms, strict=True)):
+            lips = Lips(
+                box=box.corners,
+                score=self._score(float(prediction.score[row]), cut, index),
+                component=int(prediction.component[row]),
+                responsibilities=prediction.responsibilities[row],
+                landmarks=to_image(points_crop[row]).astype(np.float32),
+                picture_size=cut.picture_size,
+                roll=box.roll,
+            )
+            found.append((cut, index, lips))
+        return found
+
+    def _second_looks(self, cut: MouthViews, index: int, lips: Lips) -> list[_Look]:
+        """Returns the looks at a doubtful mouth that may show it better; none for one that is not doubtful."""
+        if cut.wide is None or lips.score >= _DOUBT:
+            return []
+        given = cut.boxes[index]
+        looks: list[_Look] = []
+        width = np.hypot(*(lips.landmarks[scheme.OUTER_CORNERS[1]] - lips.landmarks[scheme.OUTER_CORNERS[0]]))
+        if 0.5 < float(width) / (given.x1 - given.x0) < 2.0:  # beyond that the wide view shows too little of it
+            looks.append((cut, index, MouthBox.around(lips.landmarks, given.origin)))
+        if cut.average[index] != given:
+            looks.append((cut, index, cut.average[index]))
+        return looks
 
     def _score(self, score: float, cut: MouthViews, index: int) -> float:
         """Returns the model's score, joined with the locator's word where it was asked."""
@@ -295,6 +356,15 @@ class LipSegmenter:
         if self._confidence is None or np.isnan(presence):
             return score
         return self._confidence.join(score, presence)
+
+
+def _views(pixels: NDArray[np.uint8], boxes: Sequence[MouthBox], view: View) -> tuple[list[Affine], NDArray[np.uint8]]:
+    """Returns the maps to the picture (n) and the views (n, size, size, 3) of mouth boxes."""
+    to_image = [view.to_image(box.as_array(), box.roll) for box in boxes]
+    views = np.empty((len(boxes), view.size, view.size, 3), np.uint8)
+    for index, transform in enumerate(to_image):
+        views[index] = warp(pixels, transform, view.size)
+    return to_image, views
 
 
 def _counting(lips: list[Lips], least: NDArray[np.float32]) -> list[Lips]:

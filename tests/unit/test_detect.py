@@ -29,7 +29,7 @@ def drawn_face():
     face, points = draw_face(np.random.default_rng([0, 1, 3]), "smile", 200)
     picture = np.full((320, 360, 3), 128, np.uint8)
     picture[60:260, 80:280] = face
-    return picture, points[58:114].mean(0) + [80, 60]
+    return picture, points[58:114].mean(0) + np.array([80.0, 60.0])
 
 
 def test_a_face_box_must_be_one():

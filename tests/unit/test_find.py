@@ -137,11 +137,45 @@ def test_the_least_score_drops_what_is_found_and_nothing_that_is_given():
         LipSegmenter(model, min_score=1.5)
 
 
+class Squints(Model):
+    """Believes only in views that show something bright in their middle; the landmarks say where that is not."""
+
+    def __call__(self, views):
+        found = super().__call__(views)
+        self.calls = [*getattr(self, "calls", []), len(views)]
+        score = np.where(views[:, 6:10, 6:10].mean((1, 2, 3)) > 100, 0.9, 0.1)
+        return Prediction(found.points_unit, found.component, found.responsibilities, score)
+
+
+def test_a_doubtful_mouth_is_looked_at_again_where_an_average_face_has_it():
+    image = IMAGE.copy()
+    x, y = map(int, DLIB_RELATION.mouth(np.array([100.0, 100.0, 100.0, 0.0]))[:2])
+    image[y - 8 : y + 9, x - 8 : x + 9] = 255
+
+    class Astray(Locator):
+        def __call__(self, image, faces):
+            sighting = super().__call__(image, faces)
+            sighting.mouths[:, 0] -= 20
+            return sighting
+
+    model = Squints(0.5, Astray(), confidence())
+    (lips,) = LipSegmenter(model, detector=lambda image: [FACE])(image)
+    assert lips.score == pytest.approx(0.9)
+    assert (lips.box[0] + lips.box[2]) / 2 == pytest.approx(100)
+    np.testing.assert_allclose(lips.landmarks.mean(0), [100, 126.2], atol=0.6)
+    assert model.calls == [1, 2]
+    # What is believed at once, and what the caller gives, is looked at once.
+    sure = Squints(0.5, Locator(), confidence())
+    assert len(LipSegmenter(sure, detector=lambda image: [FACE])(image)) == 1
+    assert len(LipSegmenter(sure, detector=lambda image: [FACE])(image, [80, 116, 100, 126])) == 1
+    assert sure.calls == [1, 1]
+
+
 def test_the_same_mouth_counts_once_and_small_or_outer_ones_not_at_all():
     twice = [FACE, FaceBox(52, 50, 152, 150, score=1.0)]
     assert len(LipSegmenter(Model(0.5, Locator(), confidence()), detector=lambda image: twice)(IMAGE)) == 1
     small, outside = FaceBox(5, 5, 20, 20), FaceBox(250, 160, 330, 240)
-    assert mouths_in(IMAGE, [small, outside], None, -np.inf)[0] == []
+    assert mouths_in(IMAGE, [small, outside], None, -np.inf)[::2] == ([], [])
 
 
 def test_of_the_same_mouths_the_surest_stays():

