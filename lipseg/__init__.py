@@ -1,23 +1,53 @@
 """Lip segmentation: 56 lip landmarks and masks from pictures of mouths.
 
+>>> import lipseg
+>>> segmenter = lipseg.LipSegmenter()
+>>> for lips in segmenter("photo.jpg"):
+...     print(lips.landmarks.shape, lips.mask("lips").shape)
+(56, 2) (480, 640)
+
+In a video the same mouth keeps its id, and its landmarks are steadied:
+
+>>> tracker = lipseg.Tracker(segmenter)
+>>> for frame in frames:  # RGB arrays
+...     print([(mouth.id, round(mouth.opening, 2)) for mouth in tracker(frame).mouths])
+[(1, 0.33)]
+[(1, 0.33)]
+
+And lipstick:
+
+>>> red = lipseg.paint_lips(frame, lips, (176, 48, 96), opacity=0.8)
+
 The public names are imported when they are first used, so that ``import lipseg`` costs nothing.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lipseg.errors import LipsegError
+    from lipseg.inference.locate import MouthBox
+    from lipseg.inference.makeup import paint_lips
     from lipseg.inference.segmenter import Lips, LipSegmenter
+    from lipseg.inference.track import Tracker
 
     __version__: str
 
-__all__ = ["LipSegmenter", "Lips", "__version__"]
+__all__ = ["LipSegmenter", "Lips", "LipsegError", "MouthBox", "Tracker", "__version__", "paint_lips"]
+
+_HOMES = {
+    "LipSegmenter": "lipseg.inference.segmenter",
+    "Lips": "lipseg.inference.segmenter",
+    "LipsegError": "lipseg.errors",
+    "MouthBox": "lipseg.inference.locate",
+    "Tracker": "lipseg.inference.track",
+    "paint_lips": "lipseg.inference.makeup",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("LipSegmenter", "Lips"):
-        from lipseg.inference import segmenter
-
-        return getattr(segmenter, name)
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     if name == "__version__":
         from importlib.metadata import PackageNotFoundError, version
 
