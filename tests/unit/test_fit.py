@@ -98,7 +98,7 @@ def scripted(monkeypatch):
 
     def script(*values):
         left = iter(values)
-        monkeypatch.setattr(fit, "_make_steps", lambda *given: (real(*given)[0], lambda *_: next(left)))
+        monkeypatch.setattr(fit, "_make_steps", lambda *given: (real(*given)[0], lambda *_: (next(left), 0.5)))
 
     return script
 

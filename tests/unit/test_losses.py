@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit
 
 from lipseg.model.nets import Encoded
-from lipseg.training.losses import dense_losses, landmark_loss, map_loss, mask_loss, nme
+from lipseg.training.losses import contour_error, dense_losses, landmark_loss, map_loss, mask_loss, nme
 
 pytestmark = pytest.mark.usefixtures("strict_types")
 
@@ -76,6 +76,15 @@ def test_an_error_along_the_contour_counts_less_but_for_the_corners():
     np.testing.assert_allclose(
         landmark_loss("l2", grown, truth, one, 0.0), landmark_loss("l2", grown, truth, one), rtol=1e-4
     )
+
+
+def test_the_error_that_epochs_are_chosen_on_hardly_sees_points_slid_along_their_contour():
+    truth, one = circles(), jnp.ones(1)
+    slid, grown = circles(0.01), 0.5 + (truth - 0.5) * 1.01
+    np.testing.assert_allclose(contour_error(slid, truth, one, 1.0), nme(slid, truth, one), rtol=1e-6)
+    share = (52 * 0.3 + 4) / 56  # the corners count in full
+    np.testing.assert_allclose(contour_error(slid, truth, one, 0.3), share * nme(slid, truth, one), rtol=2e-2)
+    np.testing.assert_allclose(contour_error(grown, truth, one, 0.3), nme(grown, truth, one), rtol=1e-3)
 
 
 def test_a_contour_shrunk_to_a_point_has_a_finite_loss_and_gradient():
