@@ -152,7 +152,7 @@ class LipSegmenter:
                 of OpenCV's YuNet), or a callable that takes an RGB uint8 (height, width, 3) array and returns
                 ``lipseg.inference.detect.FaceBox`` objects. None or "none" takes such a picture for a mouth crop.
             min_score: mouths with a lower score are dropped, where no boxes are given; None for the model's own
-                choice, 0 to drop none.
+                choice, which keeps all mouths that are clearly visible in a detected face; 0 to drop none.
 
         Raises:
             DataError: if the detector or the least score is none.
@@ -165,6 +165,7 @@ class LipSegmenter:
             raise DataError(f"the least score must be from 0 to 1, not {min_score}")
         own = 0.0 if self._confidence is None else float(self._confidence.min_score[0])
         self.min_score = own if min_score is None else float(min_score)
+        self._clear_score = 0.0 if min_score is None else float(min_score)
         # dlib is loaded when the first picture comes without boxes; a wrong name or file is told at once.
         self._detector = make_detector(detector) if isinstance(detector, str) and detector != "dlib" else detector
 
@@ -266,6 +267,7 @@ class LipSegmenter:
                 locator=self._locator,
                 confidence=self._confidence,
                 min_score=self.min_score,
+                clear_score=self._clear_score,
             )
             checked = found.boxes
         to_image, views = _views(pixels, checked, view)

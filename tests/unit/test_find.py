@@ -116,25 +116,32 @@ def test_a_face_without_a_mouth_says_so():
 
 def test_only_what_convinces_comes_of_a_whole_picture():
     locator = Locator(_200=2.0)  # the picture as a tight face crop
-    for score, count in ((0.1, 0), (0.4, 1), (0.9, 1)):
+    for score, count in ((0.02, 0), (0.4, 1), (0.9, 1)):
         found = LipSegmenter(Model(score, locator, confidence()), detector=lambda image: [])(IMAGE)
         assert len(found) == count
     # No face crop, but a mouth crop that convinces by itself.
     nowhere = Locator(_200=-5.0, _130=-5.0)
-    (mouth,) = LipSegmenter(Model(0.7, nowhere, confidence()), detector=lambda image: [])(IMAGE)
+    (mouth,) = LipSegmenter(Model(0.85, nowhere, confidence()), detector=lambda image: [])(IMAGE)
     assert (mouth.box[0] + mouth.box[2]) / 2 == pytest.approx(149.5)
-    assert mouth.score == pytest.approx(0.7)
-    assert LipSegmenter(Model(0.55, nowhere, confidence()), detector=lambda image: [])(IMAGE) == []
+    assert mouth.score == pytest.approx(0.85)
+    assert LipSegmenter(Model(0.75, nowhere, confidence()), detector=lambda image: [])(IMAGE) == []
 
 
 def test_the_least_score_drops_what_is_found_and_nothing_that_is_given():
-    model = Model(0.5, Locator(), confidence(min_score=0.6))
+    model = Model(0.5, Locator(_100=-0.5), confidence(min_score=0.6))
     assert LipSegmenter(model, detector=lambda image: [FACE])(IMAGE) == []
     assert len(LipSegmenter(model, detector=lambda image: [FACE], min_score=0.0)(IMAGE)) == 1
     assert len(LipSegmenter(model, detector=lambda image: [FACE])(IMAGE, [10, 10, 50, 30])) == 1
     assert len(LipSegmenter(model, detector=None)(IMAGE)) == 1
     with pytest.raises(DataError, match="from 0 to 1"):
         LipSegmenter(model, min_score=1.5)
+
+
+def test_a_detected_face_whose_mouth_is_clearly_visible_counts_unless_the_caller_asks_for_more():
+    model = Model(0.02, Locator(_100=0.5), confidence(min_score=0.6))
+    (lips,) = LipSegmenter(model, detector=lambda image: [FACE])(IMAGE)
+    assert lips.score < 0.1
+    assert LipSegmenter(model, detector=lambda image: [FACE], min_score=0.3)(IMAGE) == []
 
 
 class Squints(Model):
