@@ -30,7 +30,12 @@ PARTS = (
     *("--heads", "data/heads/heads.safetensors"),
 )
 EVALUATE = ("evaluate", *PARTS, "--out", "bad/results", "--metrics", "bad/metrics.json")
-BUNDLE = ("bundle", *PARTS, "--metrics", "reports/metrics.json", "--out", "bad/lipseg")
+FINDING = ("--locator", "data/locator/locator.safetensors", "--confidence", "data/confidence.safetensors")
+FIGURES = (
+    *("--metrics", "reports/metrics.json", "--results", "reports/results"),
+    *("--finding", "reports/locator.json", "--trust", "reports/confidence.json"),
+)
+BUNDLE = ("bundle", *PARTS, *FINDING, *FIGURES, "--out", "bad/lipseg")
 
 
 @pytest.fixture(scope="module")
