@@ -167,4 +167,4 @@ def test_dvc_stops_at_a_failed_stage(copied: Project) -> None:
     assert "Traceback" not in done.stderr
     assert (copied.root / "data/base/base.safetensors").is_file()
     copied.git("checkout", "--quiet", "--", "params.yaml")
-    assert set(copied.repro()) <= {"finetune", "report", "bundle"}
+    assert set(copied.repro()) <= {"finetune", "calibrate", "report", "bundle"}

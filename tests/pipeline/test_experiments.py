@@ -15,9 +15,9 @@ pytestmark = pytest.mark.pipeline
 def test_an_experiment_changes_one_parameter(copied: Project) -> None:
     done = copied.dvc("exp", "run", "--name", "narrow", "--set-param", "cluster.pca=2")
     assert "narrow" in done.stdout
-    for stage in ("synthesize", "crop", "statistics", "train_base", "extract"):
+    for stage in ("synthesize", "crop", "statistics", "train_base", "extract", "detect", "locate"):
         assert f"Running stage '{stage}'" not in done.stdout
-    for stage in ("cluster", "finetune", "evaluate", "report", "bundle"):
+    for stage in ("cluster", "finetune", "calibrate", "evaluate", "report", "bundle"):
         assert f"Running stage '{stage}'" in done.stdout
 
     changed = json.loads(copied.dvc("params", "diff", "--json").stdout)
