@@ -97,7 +97,8 @@ def test_summary_prints_figures_and_the_report(finished: Project) -> None:
 def test_the_model_predicts_on_a_drawn_face(finished: Project) -> None:
     rows = (finished.root / "data/synthetic/testnames.txt").read_text(encoding="utf-8").split()
     image = finished.root / "data/synthetic/image" / f"{rows[0]}.jpg"
-    command = (sys.executable, "-m", "lipseg.cli.app", "predict", str(image), "--mouth-box", "35,60,80,85", "--json")
+    command = (sys.executable, "-m", "lipseg.cli.app", "predict", str(image), "--json")
+    command += ("--mouth-box", "35,60,80,85", "--model", "models/lipseg")
     done = finished.run(*command)
     (line,) = done.stdout.splitlines()
     (face,) = json.loads(line)["faces"]
