@@ -39,7 +39,7 @@ CASES: dict[str, tuple[Any, str, str]] = {
     "extract.views": (2, "extract", "cluster finetune calibrate evaluate"),
     "cluster.restarts": (2, "cluster", "finetune calibrate evaluate"),
     "finetune.pull": (0.1, "finetune", "calibrate evaluate"),
-    "locate.learning_rate": (0.002, "locate", "calibrate"),
+    "locate.learning_rate": (0.004, "locate", "calibrate"),
     "calibrate.bound": (0.03, "calibrate", ""),
     "evaluate.shift": (0.05, "evaluate", ""),
     "bundle.description": ("Another one.", "", ""),
