@@ -136,6 +136,15 @@ def test_wrong_usage_does_nothing_and_says_so_in_one_line(lips, model, clip, arg
     assert files() == ["in.mp4"]
 
 
+@pytest.fixture
+def hears_ctrl_c():
+    """A shell starts what runs in its background deaf to Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_ctrl_c_and_sigterm_leave_nothing(lips, model, clip):
     for number, code in ((signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, 143)):
         model.calls, model.do = 0, lambda number=number: os.kill(os.getpid(), number)
