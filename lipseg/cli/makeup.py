@@ -13,7 +13,7 @@ from lipseg.cli.exit_codes import ExitCode, UsageError, output_errors
 from lipseg.cli.inputs import PAINTED_MARK, STANDARD_INPUT, find_images
 from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, load_segmenter
 from lipseg.cli.mouths import boxes_of
-from lipseg.cli.printing import print_result, tell
+from lipseg.cli.printing import print_result, tell, tell_losses
 from lipseg.cli.termination import terminated_as_interrupted
 from lipseg.errors import DataError
 from lipseg.model.folder import DEFAULT_MODEL
@@ -249,10 +249,7 @@ def _paint_video(
         summary = process_video(reader, target, segmenter, painter, boxes=boxes or (), params=params, seen=seen)
     if summary.empty == summary.frames:
         tell(f"{path}: no mouth found in any of its {summary.frames} frames")
-    if summary.broken:
-        tell(f"{path}: {summary.broken} broken packets or frames were skipped")
-    if summary.sound_lost:
-        tell(f"{path}: {summary.sound_lost} packets of the sound could not be kept")
+    tell_losses(path, summary)
 
 
 def _is_video(path: Path) -> bool:

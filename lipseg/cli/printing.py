@@ -2,10 +2,15 @@
 
 import os
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from lipseg.cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from lipseg.video.process import VideoSummary
 
 
 def tell(message: str) -> None:
@@ -13,6 +18,14 @@ def tell(message: str) -> None:
     from tqdm import tqdm
 
     tqdm.write(message, file=sys.stderr)
+
+
+def tell_losses(source: Path, summary: "VideoSummary") -> None:
+    """Says on standard error what of a video could not be decoded or kept, if anything."""
+    if summary.broken:
+        tell(f"{source}: {summary.broken} broken packets or frames were skipped")
+    if summary.sound_lost:
+        tell(f"{source}: {summary.sound_lost} packets of the sound could not be kept")
 
 
 def print_result(line: str) -> None:

@@ -11,7 +11,7 @@ import typer
 from lipseg.cli.exit_codes import UsageError, output_errors
 from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, load_segmenter
 from lipseg.cli.mouths import parse_boxes
-from lipseg.cli.printing import print_result
+from lipseg.cli.printing import print_result, tell_losses
 from lipseg.cli.termination import terminated_as_interrupted
 from lipseg.model.folder import DEFAULT_MODEL
 
@@ -142,7 +142,4 @@ def _report(summary: "VideoSummary", source: Path, written: list[Path]) -> None:
     empty = f", {summary.empty} without a mouth" if summary.empty else ""
     place = f" written to {' and '.join(map(str, written))}" if written else ""
     typer.echo(f"{summary.frames} frames{empty}{place}", err=True)
-    if summary.broken:
-        typer.echo(f"{source}: {summary.broken} broken packets or frames were skipped", err=True)
-    if summary.sound_lost:
-        typer.echo(f"{source}: {summary.sound_lost} packets of the sound could not be kept", err=True)
+    tell_losses(source, summary)

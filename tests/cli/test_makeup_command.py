@@ -5,34 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from known_model import Ellipses, two_ellipses
 from PIL import Image, ImageCms
 
 from lipseg.cli.app import main
 from lipseg.cli.exit_codes import ExitCode
-from lipseg.data.frames import View
 from lipseg.inference import segmenter
-from lipseg.model.predictor import Prediction
-
-# Two ellipses about the view's middle: landmarks that are known for every box.
-_ANGLE = np.linspace(0, 2 * np.pi, 28, endpoint=False)
-_RING = np.stack([-np.cos(_ANGLE), -0.5 * np.sin(_ANGLE)], 1)
-UNIT = 0.5 + np.concatenate([0.3 * _RING, 0.15 * _RING])
 
 
-class Ellipses:
-    """A model that sees the same mouth in every view."""
-
-    view = View(24, "square", 1.5)
-    card: dict = {}  # noqa: RUF012
-
-    def __call__(self, views):
-        n = len(views)
-        return Prediction(
-            np.repeat(UNIT[None], n, 0).astype(np.float32),
-            np.zeros(n, np.int64),
-            np.ones((n, 1), np.float32),
-            np.ones(n, np.float32),
-        )
+class Open(Ellipses):
+    unit = two_ellipses(0.15)
 
 
 @pytest.fixture
@@ -42,7 +24,7 @@ def lips(capsys, tmp_path, monkeypatch):
     Pictures without boxes are mouth crops.
     """
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(segmenter, "load_predictor", lambda folder: Ellipses())
+    monkeypatch.setattr(segmenter, "load_predictor", lambda folder: Open())
 
     def run(*arguments: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as caught:

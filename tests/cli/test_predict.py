@@ -15,42 +15,17 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from known_model import UNIT, Ellipses
 from PIL import Image
 
 import lipseg
 from lipseg.cli import writers
 from lipseg.cli.app import main
 from lipseg.cli.exit_codes import ExitCode, OutputError
-from lipseg.data.frames import View
 from lipseg.errors import ModelError
 from lipseg.inference import segmenter
-from lipseg.model.predictor import Prediction
 
-# Two ellipses about the view's middle: landmarks that are known for every box.
-_ANGLE = np.linspace(0, 2 * np.pi, 28, endpoint=False)
-_RING = np.stack([-np.cos(_ANGLE), -0.5 * np.sin(_ANGLE)], 1)
-UNIT = 0.5 + np.concatenate([0.3 * _RING, 0.2 * _RING])
-MARGIN = 1.5
-
-
-class Ellipses:
-    """A model that sees the same mouth in every view."""
-
-    view = View(24, "square", MARGIN)
-    card: dict = {}  # noqa: RUF012
-
-    def __init__(self):
-        self.batches: list[int] = []
-
-    def __call__(self, views):
-        n = len(views)
-        self.batches.append(n)
-        return Prediction(
-            np.repeat(UNIT[None], n, 0).astype(np.float32),
-            np.full(n, 2, np.int64),
-            np.full((n, 3), 1 / 3, np.float32),
-            np.full(n, 0.625, np.float32),
-        )
+MARGIN = Ellipses.view.margin
 
 
 @pytest.fixture
@@ -464,13 +439,13 @@ def test_info_refuses_weights_of_another_model(lips, write_model):
     assert "model.safetensors: not the weights that card.json describes" in err
 
 
-# The command in a process of its own, with this file's model behind it; "slow" lets a batch wait for its signal.
+# The command in a process of its own, with the known model behind it; "slow" lets a batch wait for its signal.
 _SCRIPT = """
 import sys, time
 sys.path.insert(0, {folder!r})
-import test_predict
+import known_model
 from lipseg.inference import segmenter
-class Model(test_predict.Ellipses):
+class Model(known_model.Ellipses):
     def __call__(self, views):
         if sys.argv[1] == "slow":
             print("waiting", file=sys.stderr, flush=True)

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import test_predict
+from known_model import UNIT
 from PIL import Image
-from test_predict import UNIT, expected, files, rows, save
+from test_predict import expected, files, rows, save
 
 from lipseg import scheme
 from lipseg.cli import writers

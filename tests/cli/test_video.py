@@ -8,46 +8,37 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from known_model import UNIT, Ellipses
 
 from lipseg.cli.app import main
 from lipseg.cli.exit_codes import ExitCode
 from lipseg.data.frames import View
 from lipseg.inference import segmenter
-from lipseg.model.predictor import Prediction
 
 av = pytest.importorskip("av")
 
-_ANGLE = np.linspace(0, 2 * np.pi, 28, endpoint=False)
-_RING = np.stack([-np.cos(_ANGLE), -0.5 * np.sin(_ANGLE)], 1)
-UNIT = 0.5 + np.concatenate([0.3 * _RING, 0.2 * _RING])
 BOX = ("--mouth-box", "30,22,60,37", "--detector", "none")
 
 
-class Ellipses:
-    """A model that sees the same mouth in every view."""
+class Interrupting(Ellipses):
+    """Does something at its fourth call."""
 
-    view, card = View(24, "square", 1 / 0.6), {}
+    view = View(24, "square", 1 / 0.6)
 
     def __init__(self):
-        self.calls, self.do = 0, lambda: None
+        super().__init__()
+        self.do = lambda: None
 
     def __call__(self, views):
-        n = len(views)
-        self.calls += 1
-        if self.calls == 4:
+        if len(self.batches) == 3:
             self.do()
-        return Prediction(
-            np.repeat(UNIT[None], n, 0).astype(np.float32),
-            np.full(n, 2),
-            np.full((n, 3), 1 / 3, np.float32),
-            np.full(n, 0.625, np.float32),
-        )
+        return super().__call__(views)
 
 
 @pytest.fixture
 def model(monkeypatch):
     """Puts the known model in the place of whatever ``--model`` names."""
-    fake = Ellipses()
+    fake = Interrupting()
     monkeypatch.setattr(segmenter, "load_predictor", lambda folder: fake)
     return fake
 
@@ -147,7 +138,7 @@ def hears_ctrl_c():
 @pytest.mark.usefixtures("hears_ctrl_c")
 def test_ctrl_c_and_sigterm_leave_nothing(lips, model, clip):
     for number, code in ((signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, 143)):
-        model.calls, model.do = 0, lambda number=number: os.kill(os.getpid(), number)
+        model.batches, model.do = [], lambda number=number: os.kill(os.getpid(), number)
         assert lips("video", clip, *BOX, "-o", "out.mp4", "--landmarks", "rows.jsonl")[0] == code
         assert files() == ["in.mp4"]
 
