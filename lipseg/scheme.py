@@ -28,7 +28,7 @@ _IBUG_OUTER_LOWER = (54, 55, 56, 57, 58, 59, 48)
 _IBUG_INNER_UPPER = (60, 61, 62, 63, 64)
 _IBUG_INNER_LOWER = (64, 65, 66, 67, 60)
 
-# Positions of the two mouth corners among the 56 points: (image-left, image-right).
+# Positions of the two mouth corners among the 56 points: (image-left, image-right; the latter on the mean shape).
 OUTER_CORNERS = (0, 13)
 INNER_CORNERS = (28, 42)
 
@@ -65,18 +65,71 @@ def mirror(points: Points, width: float) -> Points:
     return flipped
 
 
+_TINY = 1.0e-12
+# Points this little short of the farthest, as a share of its distance, are as far; of those the nominal one counts.
+_BLUNT = 1.0e-6
+
+
+def far_corner(ring: Points, nominal: int) -> int:
+    """Returns which point of a contour lies farthest from its first, towards the opposite corner; never the first.
+
+    Helen's annotators began at the image-left corner and the points follow at equal arc length, so the image-right
+    corner falls on no fixed point (on the outer contour on the 13th of most faces, but on the 12th to 15th of others).
+
+    Args:
+        ring: (28, 2) points (x, y) of the contour.
+        nominal: position of the opposite corner on the mean shape, which gives the direction.
+    """
+    reach = (ring[1:] - ring[0]) @ (ring[nominal] - ring[0])
+    (far,) = np.nonzero(reach >= (1 - _BLUNT) * reach.max())
+    return 1 + int(far[np.abs(far + 1 - nominal).argmin()])
+
+
+def retrace(points: Points) -> Points:
+    """Returns the landmarks that an annotator gives who sees the picture mirrored, placed in the picture as it is.
+
+    Both contours begin at their other corner and run the other way round; the points keep their shares of the
+    contour's length. ``mirror`` maps point to point instead, which leaves each where it is: exact for a scheme whose
+    corners are fixed points, but on Helen it puts a mirrored face's corner points up to a step away from its corners.
+
+    Args:
+        points: (56, 2) landmarks (x, y).
+
+    Returns:
+        (56, 2) landmarks in the same frame, in the order of the mirrored picture.
+    """
+    traced = np.empty_like(points)
+    for part, corner in ((OUTER, OUTER_CORNERS[1]), (INNER, INNER_CORNERS[1] - INNER.start)):
+        ring = points[part]
+        shares = _along(ring)
+        back = ring[(far_corner(ring, corner) - np.arange(len(ring))) % len(ring)]
+        length = _along(back)
+        closed = np.concatenate([back, back[:1]])
+        wanted = shares[:-1] / max(shares[-1], _TINY) * length[-1]
+        traced[part] = np.stack([np.interp(wanted, length, closed[:, k]) for k in range(2)], axis=1)
+    return traced
+
+
+def _along(ring: Points) -> Points:
+    """Returns (n + 1,) the arc length from the first of n points of a closed contour to each, and back to it."""
+    steps = np.hypot(*(np.roll(ring, -1, axis=0) - ring).T)
+    return np.concatenate([[0.0], np.cumsum(steps)])
+
+
 def region_polygons(points: Points) -> dict[str, Points]:
     """Returns the closed polygons of the regions, in the frame of ``points``.
 
     ``mouth`` is the outer contour, ``inner`` the inner one; ``upper`` and ``lower`` are the two lips, each bounded by
-    its half of the outer contour and its half of the inner contour. The region "lips" is ``mouth`` minus ``inner``.
+    its half of the outer contour and its half of the inner contour, from corner to corner (``far_corner``). The region
+    "lips" is ``mouth`` minus ``inner``.
 
     Args:
         points: (56, 2) landmarks (x, y).
     """
     outer, inner = points[OUTER], points[INNER]
-    upper = np.concatenate([outer[:14], inner[14::-1]])
-    lower = np.concatenate([outer[13:], outer[:1], inner[:1], inner[:13:-1]])
+    j, k = far_corner(outer, OUTER_CORNERS[1]), far_corner(inner, INNER_CORNERS[1] - INNER.start)
+    upper = np.concatenate([outer[: j + 1], inner[k::-1]])
+    lower = np.concatenate([outer[j:], outer[:1], inner[:1], inner[: k - 1 : -1]])
     return {"mouth": outer, "inner": inner, "upper": upper, "lower": lower}
 
 

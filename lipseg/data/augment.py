@@ -21,8 +21,8 @@ _WARP_GRID = 4
 # Steps of the fixed point that finds where a landmark comes to lie; each shrinks the error by the field's slope.
 _WARP_STEPS = 8
 
-# Picture, landmarks in unit coordinates, map to the image, inter-ocular distance in unit coordinates, face.
-_OneView = tuple[NDArray[np.uint8], NDArray[np.float32], Array, float, int]
+# Picture, landmarks in unit coordinates, map to the image, inter-ocular distance in unit coordinates, face, mirrored.
+_OneView = tuple[NDArray[np.uint8], NDArray[np.float32], Array, float, int, bool]
 _VALIDATION_DRAWS = 3  # jittered boxes of every validation face
 
 
@@ -37,6 +37,8 @@ class Views:
         iod_unit: (N,) float32 inter-ocular distance in unit coordinates: errors over it are NMEs (of a stretched view,
             whose axes differ in scale, nearly).
         face: (N,) position of each view's face in its ``CropSet``.
+        mirrored: (N,) whether the view shows its face mirrored; its landmarks are then retraced
+            (``lipseg.scheme.retrace``) and may still differ from others (``nets.Hourglass.as_unmirrored``).
     """
 
     images: NDArray[np.uint8]
@@ -44,6 +46,7 @@ class Views:
     to_image: Array
     iod_unit: NDArray[np.float32]
     face: NDArray[np.intp]
+    mirrored: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -140,11 +143,10 @@ def _one_view(
         axes, centre = np.exp([stretch / 2, -stretch / 2]), (view.size - 1) / 2
         to_image = to_image.after(Affine(np.column_stack([np.diag(axes), centre * (1 - axes)])))
     image = warp(crops.images[i], crops.to_image(i).inverse().after(to_image), view.size)
-    points = to_unit(to_image.inverse()(crops.points_px[i]), view.size)
-    if mirrored:
-        points = points[scheme.MIRROR]
+    landmarks = scheme.retrace(crops.points_px[i]) if mirrored else crops.points_px[i]
+    points = to_unit(to_image.inverse()(landmarks), view.size)
     iod = crops.inter_ocular_px[i] / (to_image.scale * view.size)
-    return image, points.astype(np.float32), to_image.matrix, iod, i
+    return image, points.astype(np.float32), to_image.matrix, iod, i, mirrored
 
 
 def _deformed(seen: _OneView, strength: float, rng: np.random.Generator) -> _OneView:
@@ -157,7 +159,7 @@ def _deformed(seen: _OneView, strength: float, rng: np.random.Generator) -> _One
         strength: of the displacements, mouth widths, up to.
         rng: draws the field.
     """
-    image, points, to_image, iod, face = seen
+    image, points, to_image, iod, face, mirrored = seen
     size = len(image)
     reach = strength * np.ptp(points[:, 0]) * size
     coarse = rng.uniform(-reach, reach, (_WARP_GRID, _WARP_GRID, 2)).astype(np.float32)
@@ -170,17 +172,18 @@ def _deformed(seen: _OneView, strength: float, rng: np.random.Generator) -> _One
     for _ in range(_WARP_STEPS):
         x, y = after[None, :, 0], after[None, :, 1]
         after = before - cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
-    return np.asarray(warped, np.uint8), to_unit(after, size).astype(np.float32), to_image, iod, face
+    return np.asarray(warped, np.uint8), to_unit(after, size).astype(np.float32), to_image, iod, face, mirrored
 
 
 def _stack(views: list[_OneView]) -> Views:
-    images, points, matrices, iods, faces = zip(*views, strict=True)
+    images, points, matrices, iods, faces, mirrored = zip(*views, strict=True)
     return Views(
         images=np.stack(images),
         points_unit=np.stack(points),
         to_image=np.stack(matrices),
         iod_unit=np.array(iods, np.float32),
         face=np.array(faces, np.intp),
+        mirrored=np.array(mirrored, bool),
     )
 
 

@@ -4,6 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from lipseg import scheme
 from lipseg.atomic import whole_folder
 from lipseg.data.statistics import Normaliser, load_normaliser
 from lipseg.errors import ModelError
@@ -11,6 +14,7 @@ from lipseg.model.cascade import Cascade
 from lipseg.model.confidence import EVIDENCE, Confidence
 from lipseg.model.folder import CARD, FORMAT, WEIGHTS, read_card, sha256_of
 from lipseg.model.locator import Locator, locator_from
+from lipseg.model.nets import Hourglass
 from lipseg.model.parts import (
     build_from,
     fields_from,
@@ -124,7 +128,10 @@ def load_cascade(folder: Path) -> Cascade:
     path = folder / WEIGHTS
     arrays, _ = load_arrays(path)
     net, view = build_from(card, folder / CARD)
-    restore(net, part_of("base", arrays), path)
+    base = part_of("base", arrays)
+    if card["format"] < 3 and isinstance(net, Hourglass):
+        base.setdefault("mirror_offset", np.zeros(2 * scheme.N_POINTS, np.float32))  # only training needs it
+    restore(net, base, path)
     normaliser = Normaliser(**fields_from("normaliser", arrays, Normaliser, path))
     mixture = mixture_from(part_of("mixture", arrays), path)
     seen, sure = part_of("locator", arrays), part_of("confidence", arrays)

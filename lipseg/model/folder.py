@@ -12,9 +12,9 @@ from lipseg.errors import ModelError
 DEFAULT_MODEL = Path(str(files("lipseg") / "shipped"))
 CARD = "card.json"
 WEIGHTS = "model.safetensors"
-# What is written; 1 had neither locator nor confidence.
-FORMAT = 2
-READABLE = (1, 2)
+# What is written; 1 had neither locator nor confidence, 1 and 2 no mirror offset.
+FORMAT = 3
+READABLE = (1, 2, 3)
 
 
 def check_model_folder(folder: Path) -> None:
@@ -54,7 +54,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     if not isinstance(card, dict):
         raise ModelError(f"{path}: a model card is a JSON object, not a {type(card).__name__}")
     if card.get("format") not in READABLE:
-        known = " and ".join(map(str, READABLE))
+        known = ", ".join(map(str, READABLE))
         raise ModelError(f"{path}: a model of format {card.get('format')!r}; this lipseg reads formats {known}")
     return card
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -23,12 +22,13 @@ def extract_features(
     crops: CropSet, normaliser: Normaliser, net: BaseNet, *, view: View, augment: Augment, views: int, seed: int
 ) -> FeatureSet:
     """Returns the features of every face on its true box, of ``views`` augmented views of each training face, and of
-    the jittered validation views that the heads are stopped on."""
+    the jittered validation views that the heads are stopped on. The landmarks of mirrored views are made as unmirrored
+    ones would be."""
 
     @jax.jit
-    def encode(images: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def encode(images: jax.Array, points: jax.Array, mirrored: jax.Array) -> tuple[jax.Array, ...]:
         encoded = nnx.merge(*nnx.split(net)).encode(normaliser(images), train=False)
-        return encoded.features, encoded.frame
+        return encoded.features, encoded.frame, net.as_unmirrored(points, mirrored, encoded.frame)
 
     parts: list[dict[str, Any]] = []
     jittered = validation_views(crops, view, "jittered", seed)
@@ -36,18 +36,18 @@ def extract_features(
     bar = progress(total=total, desc="features", unit="views")
 
     def add(found: Views, split: str, boxes: str) -> None:
-        features, frames = [], []
+        columns: list[tuple[Any, ...]] = []
         for rows in fixed_batches(len(found), _BATCH):
-            f, q = encode(jnp.asarray(found.images[rows]))
-            features.append(np.asarray(f))
-            frames.append(np.asarray(q))
+            encoded = encode(found.images[rows], found.points_unit[rows], found.mirrored[rows])
+            columns.append(tuple(np.asarray(column) for column in encoded))
             bar.update(len(np.unique(rows)))
         n = len(found)
+        features, frames, truth = (np.concatenate(column)[:n] for column in zip(*columns, strict=True))
         parts.append(
             {
-                "features": np.concatenate(features)[:n],
-                "frame": np.concatenate(frames)[:n],
-                "points_unit": found.points_unit,
+                "features": features,
+                "frame": frames,
+                "points_unit": truth,
                 "iod_unit": found.iod_unit,
                 "face": found.face,
                 "split": np.full(n, split),

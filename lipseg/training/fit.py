@@ -39,6 +39,7 @@ class Batch(NamedTuple):
     images: Any
     points_unit: Any
     iod_unit: Any
+    mirrored: Any
     regions: Any
 
 
@@ -159,11 +160,11 @@ def _make_steps(graph: Any, optimiser: optax.GradientTransformation, train: Trai
         net = nnx.merge(graph, params, stats, copy=True)
         encoded = net.encode(normaliser(images), train=training)
         points = place(encoded.frame, net.head(encoded.features))
-        return encoded, points, nnx.state(net, nnx.BatchStat)
+        return net, encoded, points
 
     def objective(params: Any, stats: Any, batch: Batch) -> Any:
-        encoded, points, stats = forward(params, stats, batch.images, training=True)
-        truth, iod = batch.points_unit, batch.iod_unit
+        net, encoded, points = forward(params, stats, batch.images, training=True)
+        truth, iod = net.as_unmirrored(batch.points_unit, batch.mirrored, encoded.frame), batch.iod_unit
         landmark = landmark_loss(train.loss, points, truth, iod, train.tangential).mean()
         mask, spread = (loss.mean() for loss in dense_losses(encoded, batch.regions, truth, iod))
         loss = landmark + train.mask_weight * mask + train.map_weight * spread
@@ -171,7 +172,7 @@ def _make_steps(graph: Any, optimiser: optax.GradientTransformation, train: Trai
             guess = place(encoded.frame, encoded.features[:, : points[0].size])
             loss = loss + landmark_loss(train.loss, guess, truth, iod, train.tangential).mean()
         figures = jnp.stack([loss, landmark, mask, spread, nme(points, truth, iod).mean()])
-        return loss, (stats, figures)
+        return loss, (nnx.state(net, nnx.BatchStat), figures)
 
     @jax.jit
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, jax.Array]:
@@ -190,7 +191,7 @@ def _make_steps(graph: Any, optimiser: optax.GradientTransformation, train: Trai
 
     @jax.jit
     def errors(params: Any, stats: Any, images: jax.Array, points: jax.Array, iod: jax.Array) -> jax.Array:
-        found = forward(params, stats, images, training=False)[1]
+        found = forward(params, stats, images, training=False)[2]
         return jnp.stack([contour_error(found, points, iod, train.tangential), nme(found, points, iod)], axis=1)
 
     def evaluate(params: Any, stats: Any, views: Views) -> tuple[float, float]:
@@ -221,7 +222,9 @@ def _batches(
 
     def make(k: int) -> Batch:
         views = sample_views(crops, chunks[k], view, augment, np.random.default_rng(seeds[k]))
-        return Batch(views.images, views.points_unit, views.iod_unit, region_maps(views.points_unit, map_size))
+        return Batch(
+            views.images, views.points_unit, views.iod_unit, views.mirrored, region_maps(views.points_unit, map_size)
+        )
 
     with ThreadPoolExecutor(1) as pool:
         ahead = pool.submit(make, 0)

@@ -39,7 +39,8 @@ def test_landmarks_are_the_image_s_seen_through_the_view(crops, view, augment, s
         matrix = found.to_image[k]
         points = from_unit(found.points_unit[k].astype(float), view.size) @ matrix[:, :2].T + matrix[:, 2]
         mirrored = np.linalg.det(matrix[:, :2]) < 0
-        expected = crops.points_px[i][scheme.MIRROR] if mirrored else crops.points_px[i]
+        expected = scheme.retrace(crops.points_px[i]) if mirrored else crops.points_px[i]
+        assert found.mirrored[k] == mirrored
         np.testing.assert_allclose(points, expected, atol=1e-3)
         # An area in the view over one in the image is the square of a length over a length.
         length = np.sqrt(np.abs(np.linalg.det(matrix[:, :2]))) * view.size

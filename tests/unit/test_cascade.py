@@ -188,6 +188,15 @@ def test_locator_and_confidence_travel_with_the_model(cascade, views, tmp_path):
             load_cascade(tmp_path / "m")
 
 
+def test_a_model_of_the_second_format_has_no_mirror_offset(folder, views, answers):
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps({**card, "format": 2}))
+    arrays, _ = load_arrays(folder / "model.safetensors")
+    del arrays["base.mirror_offset"]
+    save_arrays(folder / "model.safetensors", arrays)
+    np.testing.assert_array_equal(load_cascade(folder)(views).points_unit, answers.cascade)
+
+
 def test_a_model_of_the_first_format_has_neither(folder, views, answers):
     card = json.loads((folder / "card.json").read_text())
     (folder / "card.json").write_text(json.dumps({**card, "format": 1}))

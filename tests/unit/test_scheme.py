@@ -61,6 +61,42 @@ def test_mirror_is_a_permutation_within_the_contours():
     assert sorted(scheme.MIRROR[28:]) == list(range(28, 56))
 
 
+def test_retracing_where_the_corners_are_fixed_points_is_the_mirror_permutation():
+    points = mouth()
+    np.testing.assert_allclose(scheme.retrace(points), points[scheme.MIRROR], atol=1e-9)
+    points = scheme.from_68(ibug_face())
+    np.testing.assert_allclose(scheme.retrace(points), points[scheme.MIRROR], atol=1e-9)
+
+
+def test_retracing_begins_at_the_other_corner_wherever_that_is():
+    """A diamond drawn as Helen draws it: from the left corner at equal steps, the upper way the shorter one."""
+    corners = np.array([[0.0, 0.0], [5.0, -2.0], [10.0, 0.0], [5.0, 4.0]])
+    ring = scheme.resample_chain(np.concatenate([corners, corners[:1]]), 29)[:-1]
+    traced = scheme.retrace(np.concatenate([ring, ring]))
+    far = scheme.far_corner(ring, 13)
+    assert far == 13  # the corner lies at 12.8 steps
+    for part in (scheme.OUTER, scheme.INNER):
+        np.testing.assert_allclose(traced[part][0], ring[far])
+        # Still the same contour, run through the other way over the upper side.
+        assert area(traced[part]) == pytest.approx(area(ring), rel=0.02)
+        assert traced[part][5, 1] < 0 < traced[part][20, 1]
+        steps = np.hypot(*np.diff(traced[part], axis=0).T)
+        assert (steps > 0.9 * steps.max()).sum() >= 23  # of 27: a step over a corner is cut short
+
+
+@pytest.mark.parametrize("at", [11, 13, 15])
+def test_the_lips_meet_in_the_corner_wherever_it_is(at):
+    """An ellipse whose rightmost point is the 11th, 13th or 15th."""
+    upper = np.pi * np.arange(at) / at
+    turn = np.concatenate([upper, np.pi + np.pi * np.arange(28 - at) / (28 - at)])
+    points = mouth()
+    points[scheme.OUTER] = np.stack([13 - 13 * np.cos(turn), -8 * np.sin(turn)], 1)
+    regions = scheme.region_polygons(points)
+    for side, lip in ((-1, regions["upper"]), (1, regions["lower"])):
+        assert (side * lip[:, 1] >= -1e-9).all()
+        assert lip[:, 0].max() == pytest.approx(26)
+
+
 def test_areas_of_the_regions_by_hand():
     regions = scheme.region_polygons(mouth(26, 6))
     # Upper half of the mouth: height 6 over 26, less two end triangles of 2 x 6 / 2 (26 / 13 = 2 between points).
