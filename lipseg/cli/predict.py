@@ -195,8 +195,8 @@ def _results(
     While the model looks at one batch and its files are written, a thread reads the next: of a picture only its views
     are kept, so that no more than one decoded picture is in memory for it.
     """
+    from lipseg.data.ahead import ahead
     from lipseg.data.images import decode_image
-    from lipseg.inference.ahead import ahead
 
     def cut(image: InputImage) -> "tuple[InputImage, MouthViews | DataError]":
         its_boxes = boxes[image.path]

@@ -5,7 +5,6 @@ Everything random is drawn from (seed, epoch), so a resumed training is the same
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ import optax
 from flax import nnx
 from numpy.typing import NDArray
 
+from lipseg.data.ahead import ahead
 from lipseg.data.augment import Views, fixed_batches, region_maps, sample_views, validation_views
 from lipseg.data.crop_set import CropSet
 from lipseg.data.frames import View
@@ -212,7 +212,7 @@ def _batches(
     map_size: int,
     rng: np.random.Generator,
 ) -> Iterator[Batch]:
-    """One epoch of shuffled, augmented batches, made one ahead of the training in a thread of its own."""
+    """Returns one epoch of shuffled, augmented batches, made one ahead of the training in a thread of its own."""
     order = rng.permutation(faces)
     if len(order) < train.batch_size:
         order = np.resize(order, train.batch_size)
@@ -223,13 +223,7 @@ def _batches(
         views = sample_views(crops, chunks[k], view, augment, np.random.default_rng(seeds[k]))
         return Batch(views.images, views.points_unit, views.iod_unit, region_maps(views.points_unit, map_size))
 
-    with ThreadPoolExecutor(1) as pool:
-        ahead = pool.submit(make, 0)
-        for k in range(len(chunks)):
-            batch = ahead.result()
-            if k + 1 < len(chunks):
-                ahead = pool.submit(make, k + 1)
-            yield batch
+    return ahead(make, range(len(chunks)), 1)
 
 
 def _pack(tree: Any) -> Arrays:

@@ -4,7 +4,6 @@ Python drives one jitted step. Everything random is drawn from (seed, epoch).
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ import optax
 from flax import nnx
 from numpy.typing import NDArray
 
+from lipseg.data.ahead import ahead
 from lipseg.data.crop_set import CropSet
 from lipseg.data.face_set import FaceSet
 from lipseg.data.faceless import draw_faceless
@@ -351,20 +351,14 @@ def _in_image(faces: FaceSet, row: int, mouth: Array) -> Array:
 
 
 def _epoch(sampler: Sampler, params: Locate, steps: int, rng: np.random.Generator) -> Iterator[Looks]:
-    """One epoch of batches, made one ahead of the training in a thread of its own."""
+    """Returns one epoch of batches, made one ahead of the training in a thread of its own."""
     order = np.resize(rng.permutation(sampler.rows), steps * params.batch_size).reshape(steps, -1)
     seeds = rng.integers(0, 2**63, steps)
 
     def make(k: int) -> Looks:
         return sampler.batch(order[k], max(1, params.batch_size // 2), np.random.default_rng(seeds[k]))
 
-    with ThreadPoolExecutor(1) as pool:
-        ahead = pool.submit(make, 0)
-        for k in range(steps):
-            looks = ahead.result()
-            if k + 1 < steps:
-                ahead = pool.submit(make, k + 1)
-            yield looks
+    return ahead(make, range(steps), 1)
 
 
 def _shuffled(image: Pixels, rng: np.random.Generator) -> Pixels:
