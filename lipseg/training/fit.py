@@ -27,7 +27,7 @@ from lipseg.params import Augment, Net, TrainBase
 from lipseg.progress import progress
 from lipseg.training.checkpoint import Checkpoint
 from lipseg.training.losses import contour_error, dense_losses, landmark_loss, nme
-from lipseg.training.optim import base_optimiser
+from lipseg.training.optim import averaged, base_optimiser
 
 
 class Batch(NamedTuple):
@@ -179,13 +179,7 @@ def _make_steps(graph: Any, optimiser: optax.GradientTransformation, train: Trai
         grads, (stats, figures) = gradient(state.params, state.stats, batch)
         updates, inner = optimiser.update(grads, state.optimiser, state.params)
         params = optax.apply_updates(state.params, updates)
-        # The average forgets its start quickly: with a decay of 0 it is the weights themselves.
-        decay = jnp.minimum(train.average, (1.0 + state.step) / (10.0 + state.step))
-
-        def average(old: Any, new: Any) -> Any:
-            return jax.tree.map(lambda a, b: decay * a + (1 - decay) * b, old, new)
-
-        means = average(state.mean_params, params), average(state.mean_stats, stats)
+        means = averaged((state.mean_params, state.mean_stats), (params, stats), train.average, state.step)
         return TrainState(params, stats, inner, *means, state.step + 1), figures
 
     @jax.jit

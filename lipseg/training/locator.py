@@ -26,10 +26,10 @@ from lipseg.model.predictor import LocatorView
 from lipseg.params import Locate
 from lipseg.progress import progress
 from lipseg.training.faces import learnt_relation, mouths_of
+from lipseg.training.optim import averaged, locator_optimiser
 
 _DRAWN = 192  # faceless pictures that are drawn
 _AVERAGE = 0.995  # decay of the moving average of the weights
-_CLIP = 5.0
 # Error of a side's middle, unit coordinates, where the loss turns from square to straight.
 _KNEE = 0.02
 _POINT_WEIGHT = 20.0
@@ -208,9 +208,7 @@ def fit_locator(faces: FaceSet, crops: CropSet, params: Locate, seed: int) -> Fi
     train = Sampler(faces, crops, "train", params, seed)
     steps = max(1, len(train.rows) // params.batch_size)
     total = steps * params.epochs
-    warm_up = max(1, total // 20)
-    rate = optax.warmup_cosine_decay_schedule(0.0, params.learning_rate, warm_up, max(total, warm_up + 1))
-    optimiser = optax.chain(optax.clip_by_global_norm(_CLIP), optax.adamw(rate, weight_decay=1e-4))
+    optimiser = locator_optimiser(params.learning_rate, total)
     state = (weights, stats, optimiser.init(weights))
     mean = (weights, stats)
 
@@ -232,9 +230,7 @@ def fit_locator(faces: FaceSet, crops: CropSet, params: Locate, seed: int) -> Fi
         grads, (stats, figures) = jax.grad(objective, has_aux=True)(weights, stats, looks)
         updates, inner = optimiser.update(grads, inner, weights)
         weights = optax.apply_updates(weights, updates)
-        decay = jnp.minimum(_AVERAGE, (1.0 + count) / (10.0 + count))
-        mean = jax.tree.map(lambda a, b: decay * a + (1 - decay) * b, mean, (weights, stats))
-        return (weights, stats, inner), mean, figures
+        return (weights, stats, inner), averaged(mean, (weights, stats), _AVERAGE, count), figures
 
     history: list[dict[str, float]] = []
     bar = progress(total=total, desc="locate", unit="steps")
