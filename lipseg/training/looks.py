@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg.data.crop_set import CropSet
+from lipseg.data.disturbances import patched, side_lit
 from lipseg.data.face_set import FaceSet
 from lipseg.data.faceless import draw_faceless
 from lipseg.data.frames import Affine, Array, to_unit, warp
@@ -128,26 +129,20 @@ class Sampler:
         extent = np.maximum(extent * rng.uniform(1.25, 2.2, 2), 0.6 * extent[0])
         along = points[1] - points[0]
         angle = float(np.degrees(np.arctan2(along[1], along[0])))
-        mask = np.zeros((size, size), np.uint8)
-        middle = (float(centre[0]), float(centre[1] + rng.uniform(-0.05, 0.1) * extent[1]))
-        box = (middle, (float(extent[0]), float(extent[1])), angle + float(rng.normal(0, 6)))
-        if rng.random() < 0.5:
-            cv2.ellipse(mask, (box[0], (box[1][0] * 1.15, box[1][1] * 1.15), box[2]), 1, -1)
-        else:
-            cv2.fillPoly(mask, [np.round(cv2.boxPoints(box)).astype(np.int32)], 1)
+        centre[1] += rng.uniform(-0.05, 0.1) * extent[1]
+        angle += float(rng.normal(0, 6))
+        if oval := rng.random() < 0.5:
+            extent = extent * 1.15
         draw = rng.random()
         if draw < 0.4:  # the colour of a place of the face
             at = np.clip(np.round(points[rng.integers(POINTS)] * size + rng.normal(0, 6, 2)), 0, size - 1).astype(int)
-            cover = np.full_like(image, image[at[1], at[0]])
-            cover = np.clip(cover + rng.normal(0, rng.uniform(0, 12), image.shape), 0, 255).astype(np.uint8)
+            cover = image[at[1], at[0]] + rng.normal(0, rng.uniform(0, 12), image.shape)
         elif draw < 0.7:
-            cover = np.clip(rng.uniform(0, 255, 3) + rng.normal(0, 8, image.shape), 0, 255).astype(np.uint8)
+            cover = rng.uniform(0, 255, 3) + rng.normal(0, 8, image.shape)
         else:
             picture = self._drawn[int(rng.integers(len(self._drawn)))]
             cover = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
-        image = image.copy()
-        image[mask > 0] = cover[mask > 0]
-        return image
+        return patched(image, cover, centre, extent, angle, oval=oval)
 
     def _beside(self, row: int, rng: np.random.Generator) -> Pixels:
         """A part of the face or of what is around it whose view ends before the mouth."""
@@ -190,10 +185,7 @@ def varied(image: Pixels, rng: np.random.Generator) -> Pixels:
     if rng.random() < 0.15:
         x = np.repeat(x.mean(-1, keepdims=True), 3, axis=2)
     if rng.random() < 0.3:
-        angle, depth = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.6)
-        ramp = np.linspace(-1, 1, len(x), dtype=np.float32)
-        light = 1 + depth * (np.cos(angle) * ramp[None, :, None] + np.sin(angle) * ramp[:, None, None])
-        x = x * light.astype(np.float32)
+        x = side_lit(x, 1.0, rng)
     x = x * np.float32(255 * rng.uniform(0.5, 1.2))
     if rng.random() < 0.2:
         x = cv2.GaussianBlur(x, (0, 0), float(rng.uniform(0.3, 1.2)))
