@@ -12,7 +12,7 @@ from lipseg.atomic import whole_file
 from lipseg.cli.exit_codes import ExitCode, UsageError, output_errors
 from lipseg.cli.inputs import PAINTED_MARK, STANDARD_INPUT, find_images
 from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, load_segmenter
-from lipseg.cli.mouths import boxes_of
+from lipseg.cli.mouths import MouthBoxesOption, MouthBoxOption, boxes_of
 from lipseg.cli.printing import print_result, tell, tell_losses
 from lipseg.cli.termination import terminated_as_interrupted
 from lipseg.errors import DataError
@@ -50,18 +50,8 @@ def makeup(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
-    mouth_box: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--mouth-box", metavar="X0,Y0,X1,Y1", help="Where a mouth is, in every photo or first frame; once for each."
-        ),
-    ] = None,
-    mouth_boxes: Annotated[
-        Path | None,
-        typer.Option(
-            "--mouth-boxes", metavar="FILE.csv", help="Where the mouths are: columns image,x0,y0,x1,y1; a row a face."
-        ),
-    ] = None,
+    mouth_box: MouthBoxOption = None,
+    mouth_boxes: MouthBoxesOption = None,
     detector: DetectorOption = "dlib",
     min_score: MinScoreOption = None,
     model: ModelOption = DEFAULT_MODEL,

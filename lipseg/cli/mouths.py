@@ -2,13 +2,34 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from lipseg.cli.exit_codes import UsageError
 from lipseg.errors import DataError
 
 if TYPE_CHECKING:
     from lipseg.inference.locate import MouthBox
+
+MouthBoxOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mouth-box",
+        "--box",
+        metavar="X0,Y0,X1,Y1",
+        help="Where a mouth is, in every picture given; once for each mouth.",
+    ),
+]
+MouthBoxesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--mouth-boxes",
+        "--boxes",
+        metavar="FILE.csv",
+        help="Where the mouths are: columns image,x0,y0,x1,y1; a row a face.",
+    ),
+]
 
 # For each picture: its mouth boxes, None where they are to be looked for, or why it cannot be used.
 BoxesOf = dict[Path, "list[MouthBox] | DataError | None"]

@@ -13,7 +13,7 @@ from lipseg.cli.formats import WRITERS, parse_formats, plan_gathered, plan_targe
 from lipseg.cli.gathered import Gathering
 from lipseg.cli.inputs import InputImage, find_images
 from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, load_segmenter
-from lipseg.cli.mouths import BoxesOf, boxes_of
+from lipseg.cli.mouths import BoxesOf, MouthBoxesOption, MouthBoxOption, boxes_of
 from lipseg.cli.printing import print_result, tell
 from lipseg.cli.writers import Result, Writer
 from lipseg.errors import DataError
@@ -33,24 +33,8 @@ def predict(
             metavar="PATH", help="Pictures, folders of them, patterns such as 'photos/**/*.jpg', or - for stdin."
         ),
     ],
-    mouth_box: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--mouth-box",
-            "--box",
-            metavar="X0,Y0,X1,Y1",
-            help="Where a mouth is, in every picture given; once for each mouth.",
-        ),
-    ] = None,
-    mouth_boxes: Annotated[
-        Path | None,
-        typer.Option(
-            "--mouth-boxes",
-            "--boxes",
-            metavar="FILE.csv",
-            help="Where the mouths are: columns image,x0,y0,x1,y1; a row a face.",
-        ),
-    ] = None,
+    mouth_box: MouthBoxOption = None,
+    mouth_boxes: MouthBoxesOption = None,
     detector: DetectorOption = "dlib",
     min_score: MinScoreOption = None,
     model: ModelOption = DEFAULT_MODEL,
@@ -195,8 +179,8 @@ def _results(
     While the model looks at one batch and its files are written, a thread reads the next: of a picture only its views
     are kept, so that no more than one decoded picture is in memory for it.
     """
+    from lipseg.data.ahead import ahead
     from lipseg.data.images import decode_image
-    from lipseg.inference.ahead import ahead
 
     def cut(image: InputImage) -> "tuple[InputImage, MouthViews | DataError]":
         its_boxes = boxes[image.path]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lipseg import scheme
 from lipseg.data.crop_set import CropSet
+from lipseg.data.disturbances import patched, side_lit
 from lipseg.data.frames import Affine, Array, View, bounding_box, from_unit, to_unit, warp
 from lipseg.params import Augment
 
@@ -222,10 +223,7 @@ def _colour(image: NDArray[np.uint8], strength: float, rng: np.random.Generator)
     centre = x.mean()
     x = centre + (x - centre) * np.float32(1 + 0.4 * strength * rng.uniform(-1, 1))  # contrast
     if rng.random() < 0.3 * strength:  # a light from one side
-        angle, depth = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.6) * strength
-        ramp = np.linspace(-1, 1, x.shape[1], dtype=np.float32)
-        light = 1 + depth * (np.cos(angle) * ramp[None, :, None] + np.sin(angle) * ramp[:, None, None])
-        x = x * light.astype(np.float32)
+        x = side_lit(x, strength, rng)
     return np.clip(x * 255, 0, 255).astype(np.uint8)
 
 
@@ -235,11 +233,6 @@ def _occlude(image: NDArray[np.uint8], rng: np.random.Generator) -> None:
     centre = rng.uniform(0, size, 2)
     extent = rng.uniform(0.08, 0.35, 2) * size
     colour = rng.uniform(0, 255, 3) if rng.random() < 0.5 else image[tuple(rng.integers(0, size, 2))].astype(float)
-    mask = np.zeros((size, size), np.uint8)
-    if rng.random() < 0.5:
-        cv2.ellipse(mask, (tuple(centre), tuple(extent), float(rng.uniform(0, 180))), 1, -1)
-    else:
-        corners = cv2.boxPoints((tuple(centre), tuple(extent), float(rng.uniform(0, 180))))
-        cv2.fillPoly(mask, [np.round(corners).astype(np.int32)], 1)
-    patch = np.clip(colour + rng.normal(0, rng.uniform(0, 20), image.shape), 0, 255).astype(np.uint8)
-    image[mask > 0] = patch[mask > 0]
+    oval, angle = rng.random() < 0.5, rng.uniform(0, 180)
+    cover = colour + rng.normal(0, rng.uniform(0, 20), image.shape)
+    image[:] = patched(image, cover, centre, extent, angle, oval=oval)

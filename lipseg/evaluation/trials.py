@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lipseg import scheme
 from lipseg.data.crop_set import CropSet
+from lipseg.data.disturbances import patched
 from lipseg.data.face_set import FaceSet
 from lipseg.data.faceless import draw_faceless
 from lipseg.data.frames import Affine, Array, from_unit, view_to_image, warp
@@ -202,27 +203,20 @@ def _hidden(part: Pixels, truth: Array, rng: np.random.Generator, *, whole: bool
     else:
         centre = centre + rng.uniform(-0.7, 0.7, 2) * np.maximum(extent, 0.5 * extent[0])
         extent = extent[0] * rng.uniform(0.15, 0.7, 2)
-    mask = np.zeros(part.shape[:2], np.uint8)
     corners = truth[scheme.OUTER_CORNERS[1]] - truth[scheme.OUTER_CORNERS[0]]
     angle = float(np.degrees(np.arctan2(corners[1], corners[0]))) if whole else float(rng.uniform(0, 180))
-    box = ((float(centre[0]), float(centre[1])), (float(extent[0]), float(extent[1])), angle)
-    if rng.random() < 0.5 and not whole:
-        cv2.ellipse(mask, box, 1, -1)
-    else:
-        cv2.fillPoly(mask, [np.round(cv2.boxPoints(box)).astype(np.int32)], 1)
+    oval = rng.random() < 0.5 and not whole
     draw = rng.random()
     if draw < 0.4:
         at = np.clip(np.round(centre + rng.normal(0, 0.8, 2) * (high[0] - low[0])), 0, len(part) - 1).astype(int)
         cover = part[at[1], at[0]] + rng.normal(0, rng.uniform(0, 12), part.shape)
     elif draw < 0.6:
-        cover = draw_faceless(rng, *part.shape[:2]).astype(np.float64)
+        cover = draw_faceless(rng, *part.shape[:2])
     elif draw < 0.8:  # another part of the picture: hair, hands, clothes, the other way round
-        cover = np.roll(part[::-1, ::-1], int(rng.integers(len(part))), axis=0).astype(np.float64)
+        cover = np.roll(part[::-1, ::-1], int(rng.integers(len(part))), axis=0)
     else:
         cover = rng.uniform(0, 255, 3) + rng.normal(0, 5, part.shape)
-    hidden = part.copy()
-    hidden[mask > 0] = np.clip(cover, 0, 255).astype(np.uint8)[mask > 0]
-    return hidden
+    return patched(part, cover, centre, extent, angle, oval=oval)
 
 
 def _contour(found: Array, truth: Array, iod: float) -> float:

@@ -17,6 +17,7 @@ from lipseg.inference import contours
 from lipseg.inference.detect import FaceDetector, make_detector
 from lipseg.inference.find import Candidates, distinct_mouths, find_mouths
 from lipseg.inference.locate import MouthBox, as_boxes, whole_picture
+from lipseg.inference.part import Part, part_shown
 from lipseg.model.confidence import Confidence
 from lipseg.model.folder import DEFAULT_MODEL, check_model_folder
 from lipseg.model.predictor import MouthLocator, Predictor
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 # A mouth that was found with a lower score is looked at again.
 _DOUBT = 0.6
+# What is kept for that, in sides of the first view.
+_AROUND = 2.5
 
 Picture = NDArray[Any] | Path | str | Image.Image
 Boxes = ArrayLike | Sequence[MouthBox] | None
@@ -99,30 +102,22 @@ class MouthViews:
 
     Attributes:
         boxes: the n mouth boxes.
-        to_image: n maps from the view's pixels to the picture's.
         pixels: (n, size, size, 3) uint8 RGB views.
         picture_size: (height, width) of the picture.
-        presence: (n,) float32 the locator's logit of a visible mouth, nan where it was not asked; None where the
-            boxes were given.
-        least: (n,) float32 scores that the mouths must reach to count; None where the boxes were given: then
-            all count.
-        reason: why the picture has no lips, where none of its mouths counts; "" where the boxes were given.
-        average: n boxes where the mouths would be in average faces, for a second look.
-        wide: (n, 2.5 size, 2.5 size, 3) uint8 RGB, more of the picture around each mouth, for a second look; None
-            where there is none.
-        wide_to_image: n maps from its pixels to the picture's.
+        found: what is known of the mouths beside their boxes; None where the boxes were given: then all count.
+        around: n parts of the picture around the mouths, for a second look; none where there is no second look.
     """
 
     boxes: list[MouthBox]
-    to_image: list[Affine]
     pixels: NDArray[np.uint8]
     picture_size: tuple[int, int]
-    presence: NDArray[np.float32] | None = None
-    least: NDArray[np.float32] | None = None
-    reason: str = ""
-    average: Sequence[MouthBox] = ()
-    wide: NDArray[np.uint8] | None = None
-    wide_to_image: Sequence[Affine] = ()
+    found: Candidates | None = None
+    around: Sequence[Part] = ()
+
+    @property
+    def reason(self) -> str:
+        """Why the picture has no lips, where none of its mouths counts; "" where the boxes were given."""
+        return "" if self.found is None else self.found.reason
 
 
 # A mouth of a cut, by its position, and the box to look at instead of its own.
@@ -270,25 +265,15 @@ class LipSegmenter:
                 clear_score=self._clear_score,
             )
             checked = found.boxes
-        to_image, views = _views(pixels, checked, view)
-        size = (height, width)
-        if found is None:
-            return MouthViews(checked, to_image, views, size)
-        wide_to_image, wide = (), None
-        if self._confidence is not None and view.shape == "square":
-            wide_to_image, wide = _views(pixels, checked, View(5 * view.size // 2, view.shape, 2.5 * view.margin))
-        return MouthViews(
-            checked,
-            to_image,
-            views,
-            size,
-            found.presence,
-            found.least,
-            found.reason,
-            found.average,
-            wide,
-            wide_to_image,
-        )
+        to_image = [view.to_image(box.as_array(), box.roll) for box in checked]
+        views = np.empty((len(checked), view.size, view.size, 3), np.uint8)
+        for index, transform in enumerate(to_image):
+            views[index] = warp(pixels, transform, view.size)
+        around: list[Part] = []
+        if found is not None and self._confidence is not None and view.shape == "square":
+            wide = View(round(_AROUND * view.size), view.shape, _AROUND * view.margin)
+            around = [part_shown(pixels, wide.to_image(box.as_array(), box.roll), wide.size) for box in checked]
+        return MouthViews(checked, views, (height, width), found, around)
 
     def predict_views(self, cuts: Sequence[MouthViews]) -> list[list[Lips]]:
         """Returns the lips of several pictures from their views, all views through the model at once.
@@ -305,7 +290,7 @@ class LipSegmenter:
         results: list[list[Lips]] = []
         for cut in cuts:
             lips = [next(answers) for _ in cut.boxes]
-            results.append(lips if cut.least is None else _counting(lips, cut.least))
+            results.append(lips if cut.found is None else _counting(lips, cut.found.least))
         return results
 
     def _lips(self, wanted: Sequence[_Look]) -> list[tuple[MouthViews, int, Lips]]:
@@ -316,13 +301,10 @@ class LipSegmenter:
         transforms: list[tuple[MouthBox, Affine]] = []
         views: list[NDArray[np.uint8]] = []
         for cut, index, box in wanted:
-            if box is None or cut.wide is None:
-                transforms.append((cut.boxes[index], cut.to_image[index]))
-                views.append(cut.pixels[index])
-            else:
-                to_image = self.predictor.view.to_image(box.as_array(), box.roll)
-                transforms.append((box, to_image))
-                views.append(warp(cut.wide[index], cut.wide_to_image[index].inverse().after(to_image), size))
+            shown = cut.boxes[index] if box is None else box
+            to_image = self.predictor.view.to_image(shown.as_array(), shown.roll)
+            transforms.append((shown, to_image))
+            views.append(cut.pixels[index] if box is None else cut.around[index].view(to_image, size))
         prediction = self.predictor(np.stack(views))
         points_crop = from_unit(prediction.points_unit.astype(np.float64), size)
         found = []
@@ -341,32 +323,23 @@ class LipSegmenter:
 
     def _second_looks(self, cut: MouthViews, index: int, lips: Lips) -> list[_Look]:
         """Returns the looks at a doubtful mouth that may show it better; none for one that is not doubtful."""
-        if cut.wide is None or lips.score >= _DOUBT:
+        if cut.found is None or not cut.around or lips.score >= _DOUBT:
             return []
         given = cut.boxes[index]
         looks: list[_Look] = []
         width = np.hypot(*(lips.landmarks[scheme.OUTER_CORNERS[1]] - lips.landmarks[scheme.OUTER_CORNERS[0]]))
-        if 0.5 < float(width) / (given.x1 - given.x0) < 2.0:  # beyond that the wide view shows too little of it
+        if 0.5 < float(width) / (given.x1 - given.x0) < 2.0:  # beyond that its surroundings show too little
             looks.append((cut, index, MouthBox.around(lips.landmarks, given.origin)))
-        if cut.average[index] != given:
-            looks.append((cut, index, cut.average[index]))
+        if (average := cut.found.average[index]) != given:
+            looks.append((cut, index, average))
         return looks
 
     def _score(self, score: float, cut: MouthViews, index: int) -> float:
         """Returns the model's score, joined with the locator's word where it was asked."""
-        presence = np.nan if cut.presence is None else float(cut.presence[index])
+        presence = np.nan if cut.found is None else float(cut.found.presence[index])
         if self._confidence is None or np.isnan(presence):
             return score
         return self._confidence.join(score, presence)
-
-
-def _views(pixels: NDArray[np.uint8], boxes: Sequence[MouthBox], view: View) -> tuple[list[Affine], NDArray[np.uint8]]:
-    """Returns the maps to the picture (n) and the views (n, size, size, 3) of mouth boxes."""
-    to_image = [view.to_image(box.as_array(), box.roll) for box in boxes]
-    views = np.empty((len(boxes), view.size, view.size, 3), np.uint8)
-    for index, transform in enumerate(to_image):
-        views[index] = warp(pixels, transform, view.size)
-    return to_image, views
 
 
 def _counting(lips: list[Lips], least: NDArray[np.float32]) -> list[Lips]:

@@ -5,7 +5,6 @@ Everything random is drawn from (seed, epoch), so a resumed training is the same
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ import optax
 from flax import nnx
 from numpy.typing import NDArray
 
+from lipseg.data.ahead import ahead
 from lipseg.data.augment import Views, fixed_batches, region_maps, sample_views, validation_views
 from lipseg.data.crop_set import CropSet
 from lipseg.data.frames import View
@@ -27,7 +27,7 @@ from lipseg.params import Augment, Net, TrainBase
 from lipseg.progress import progress
 from lipseg.training.checkpoint import Checkpoint
 from lipseg.training.losses import contour_error, dense_losses, landmark_loss, nme
-from lipseg.training.optim import base_optimiser
+from lipseg.training.optim import averaged, base_optimiser
 
 
 class Batch(NamedTuple):
@@ -180,13 +180,7 @@ def _make_steps(graph: Any, optimiser: optax.GradientTransformation, train: Trai
         grads, (stats, figures) = gradient(state.params, state.stats, batch)
         updates, inner = optimiser.update(grads, state.optimiser, state.params)
         params = optax.apply_updates(state.params, updates)
-        # The average forgets its start quickly: with a decay of 0 it is the weights themselves.
-        decay = jnp.minimum(train.average, (1.0 + state.step) / (10.0 + state.step))
-
-        def average(old: Any, new: Any) -> Any:
-            return jax.tree.map(lambda a, b: decay * a + (1 - decay) * b, old, new)
-
-        means = average(state.mean_params, params), average(state.mean_stats, stats)
+        means = averaged((state.mean_params, state.mean_stats), (params, stats), train.average, state.step)
         return TrainState(params, stats, inner, *means, state.step + 1), figures
 
     @jax.jit
@@ -213,7 +207,7 @@ def _batches(
     map_size: int,
     rng: np.random.Generator,
 ) -> Iterator[Batch]:
-    """One epoch of shuffled, augmented batches, made one ahead of the training in a thread of its own."""
+    """Returns one epoch of shuffled, augmented batches, made one ahead of the training in a thread of its own."""
     order = rng.permutation(faces)
     if len(order) < train.batch_size:
         order = np.resize(order, train.batch_size)
@@ -226,13 +220,7 @@ def _batches(
             views.images, views.points_unit, views.iod_unit, views.mirrored, region_maps(views.points_unit, map_size)
         )
 
-    with ThreadPoolExecutor(1) as pool:
-        ahead = pool.submit(make, 0)
-        for k in range(len(chunks)):
-            batch = ahead.result()
-            if k + 1 < len(chunks):
-                ahead = pool.submit(make, k + 1)
-            yield batch
+    return ahead(make, range(len(chunks)), 1)
 
 
 def _pack(tree: Any) -> Arrays:

@@ -1,6 +1,9 @@
-"""Optimisers and their schedules."""
+"""Optimisers, their schedules, and the moving average of what they change."""
+
+from typing import TypeVar
 
 import jax
+import jax.numpy as jnp
 import optax
 from optax.contrib import MuonDimensionNumbers, muon
 
@@ -8,6 +11,9 @@ from lipseg.params import TrainBase
 
 _WARM_UP = 0.05  # share of the steps
 _CLIP = 5.0  # global norm of the gradient
+_LOCATOR_DECAY = 1e-4
+
+_Tree = TypeVar("_Tree")
 
 
 def base_optimiser(train: TrainBase, steps: int) -> optax.GradientTransformation:
@@ -38,8 +44,10 @@ def base_optimiser(train: TrainBase, steps: int) -> optax.GradientTransformation
 
 
 def _schedule(train: TrainBase, peak: float, steps: int) -> optax.Schedule:
-    if train.schedule == "constant":
-        return optax.constant_schedule(peak)
+    return optax.constant_schedule(peak) if train.schedule == "constant" else _cosine(peak, steps)
+
+
+def _cosine(peak: float, steps: int) -> optax.Schedule:
     warm_up = max(1, round(_WARM_UP * steps))
     return optax.warmup_cosine_decay_schedule(0.0, peak, warm_up, max(steps, warm_up + 1))
 
@@ -51,6 +59,28 @@ def _matrix_axes(leaf: jax.Array) -> MuonDimensionNumbers | None:
     return MuonDimensionNumbers(reduction_axis=tuple(range(leaf.ndim - 1)), output_axis=(leaf.ndim - 1,))
 
 
+def locator_optimiser(learning_rate: float, steps: int) -> optax.GradientTransformation:
+    """Returns AdamW of the clipped gradient, its rate rising to ``learning_rate`` and falling to 0 over the steps."""
+    return optax.chain(
+        optax.clip_by_global_norm(_CLIP), optax.adamw(_cosine(learning_rate, steps), weight_decay=_LOCATOR_DECAY)
+    )
+
+
 def head_optimiser(learning_rate: float) -> optax.GradientTransformation:
     """Returns Adam, for a head."""
     return optax.adam(learning_rate)
+
+
+def averaged(means: _Tree, values: _Tree, decay: float, step: jax.Array) -> _Tree:
+    """Returns the moving averages of weights or statistics after a step.
+
+    The averages forget their start quickly: with a decay of 0 they are the values themselves.
+
+    Args:
+        means: the averages before, any tree of arrays.
+        values: what the step made of the arrays, a tree of the same kind.
+        decay: the share of the averages that stays, once there have been many steps.
+        step: () how many steps there were before.
+    """
+    kept = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+    return jax.tree.map(lambda old, new: kept * old + (1 - kept) * new, means, values)

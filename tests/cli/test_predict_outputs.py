@@ -17,6 +17,7 @@ from lipseg import scheme
 from lipseg.cli import writers
 from lipseg.cli.exit_codes import ExitCode
 from lipseg.inference import contours
+from lipseg.inference.find import Candidates
 from lipseg.inference.segmenter import Lips, LipSegmenter, MouthViews
 
 model, lips = test_predict.model, test_predict.lips
@@ -44,7 +45,9 @@ def no_faces(monkeypatch):
         views = cut(self, image, boxes)
         if "empty" not in str(image):
             return views
-        return MouthViews([], [], views.pixels[:0], views.picture_size, reason="no face found, only a cat")
+        none = np.empty(0, np.float32)
+        found = Candidates([], none, none, "no face found, only a cat", [])
+        return MouthViews([], views.pixels[:0], views.picture_size, found)
 
     monkeypatch.setattr(LipSegmenter, "cut", without)
 

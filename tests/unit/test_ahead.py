@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from lipseg.inference.ahead import ahead
+from lipseg.data.ahead import ahead
 
 
 class Picture:

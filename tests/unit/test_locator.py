@@ -15,7 +15,8 @@ from lipseg.model.locator import mouth_of
 from lipseg.model.relation import DLIB_RELATION
 from lipseg.params import Locate
 from lipseg.training.faces import find_faces, mouths_of
-from lipseg.training.locator import Sampler, fit_locator, mouth_errors, side_middles
+from lipseg.training.locator import fit_locator, mouth_errors
+from lipseg.training.looks import Sampler, side_middles
 
 PARAMS = Locate(
     *(16, 1.3, 2, 2, 2, 8, 2.0e-3),
