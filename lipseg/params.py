@@ -166,9 +166,11 @@ class TrainBase:
     mask_weight: float  # of the auxiliary region masks (hourglass)
     map_weight: float  # of the landmark maps' spread about the truth (hourglass)
     validate_on: str  # "jittered" or "exact" boxes
+    generations: int  # each after the first learns afresh, from the annotations and the best network before it
+    teacher: float  # share of that network's answers in the landmarks that a further generation learns
 
     def __post_init__(self) -> None:
-        for key in ("epochs", "repeats", "batch_size"):
+        for key in ("epochs", "repeats", "batch_size", "generations"):
             _at_least(f"train_base.{key}", getattr(self, key), 1)
         _at_least("train_base.patience", self.patience, 0)
         _one_of("train_base.optimiser", self.optimiser, ("muon", "adamw"))
@@ -179,6 +181,7 @@ class TrainBase:
             _at_least(f"train_base.{key}", getattr(self, key), 0)
         _require(0.0 <= self.tangential <= 1.0, "train_base.tangential", "between 0 and 1", self.tangential)
         _share("train_base.average", self.average)
+        _require(0.0 <= self.teacher <= 1.0, "train_base.teacher", "between 0 and 1", self.teacher)
         _one_of("train_base.loss", self.loss, ("wing", "smooth_l1", "l2"))
         _one_of("train_base.validate_on", self.validate_on, ("jittered", "exact"))
 

@@ -14,7 +14,7 @@ from lipseg.data.frames import Affine, Array, View, bounding_box, from_unit, to_
 from lipseg.params import Augment
 
 # Jitter of the validation boxes; the test boxes of the evaluation are drawn in the same way.
-_VALIDATION_JITTER = Augment(
+VALIDATION_JITTER = Augment(
     shift=0.10, scale=0.15, roll=0.0, stretch=0.0, warp=0.0, mirror=0.0, colour=0.0, blur=0.0, occlude=0.0
 )
 # A warp's displacements are drawn on a grid of this many points a side and run smoothly between them.
@@ -108,7 +108,7 @@ def validation_views(crops: CropSet, view: View, boxes: str, seed: int) -> Views
     if boxes == "exact":
         return views_on_boxes(crops, faces, None, view)
     rng = np.random.default_rng((seed, 2))
-    return sample_views(crops, np.repeat(faces, _VALIDATION_DRAWS), view, _VALIDATION_JITTER, rng)
+    return sample_views(crops, np.repeat(faces, _VALIDATION_DRAWS), view, VALIDATION_JITTER, rng)
 
 
 def fixed_batches(n: int, size: int) -> Iterator[NDArray[np.intp]]:

@@ -5,7 +5,8 @@ Everything random is drawn from (seed, epoch), so a resumed training is the same
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -25,6 +26,7 @@ from lipseg.model.nets import BaseNet, build_net, place
 from lipseg.model.weights import Arrays
 from lipseg.params import Augment, Net, TrainBase
 from lipseg.progress import progress
+from lipseg.training.born_again import taught_by
 from lipseg.training.checkpoint import Checkpoint
 from lipseg.training.losses import contour_error, dense_losses, landmark_loss, nme
 from lipseg.training.optim import averaged, base_optimiser
@@ -62,9 +64,10 @@ class Fitted:
     """A trained base network.
 
     Attributes:
-        net: with the weights of the best epoch.
-        history: one row an epoch: epoch, loss, landmark, mask, map, train_nme, validation_nme, validation_error (which
-            epochs are chosen on, see ``losses.contour_error``), best (the lowest so far), seconds.
+        net: with the weights of the best epoch of all generations.
+        history: one row an epoch: epoch (counted on through the generations), generation, loss, landmark, mask, map,
+            train_nme, validation_nme, validation_error (which epochs are chosen on, see ``losses.contour_error``),
+            best (the lowest so far), seconds.
     """
 
     net: BaseNet
@@ -84,6 +87,8 @@ def fit_base(
 ) -> Fitted:
     """Returns the base network trained on the training faces, at its best epoch on the validation faces.
 
+    Each generation after the first starts afresh and learns from the best network so far, see ``born_again``.
+
     The work is saved after every epoch and goes on from there when it is called again with the same checkpoint.
 
     Raises:
@@ -94,26 +99,28 @@ def fit_base(
     faces = np.repeat(crops.indices("train"), train.repeats)
     steps = max(1, len(faces) // train.batch_size)
     optimiser = base_optimiser(train, steps * train.epochs)
-    step, evaluate = _make_steps(graph, optimiser, train, normaliser)
+    step, evaluate, answer = _make_steps(graph, optimiser, train, normaliser)
     validation = validation_views(crops, view, train.validate_on, seed)
 
-    state = TrainState(params, stats, optimiser.init(params), params, stats, jnp.zeros((), jnp.int32))
+    start = TrainState(params, stats, optimiser.init(params), params, stats, jnp.zeros((), jnp.int32))
     history: list[dict[str, float]] = []
-    best = (params, stats)
+    state, best, taught = start, (params, stats), crops
     if (saved := checkpoint.load()) is not None:
         (state, best), history = _unpack(saved[0], (state, best)), saved[1]["history"]
+        taught = replace(crops, points_px=saved[0]["taught"])
 
-    bar = progress(total=train.epochs * steps, desc="train base", unit="steps")
+    bar = progress(total=train.generations * train.epochs * steps, desc="train base", unit="steps")
     bar.update(len(history) * steps)
-    for epoch in range(len(history), train.epochs):
-        if _exhausted(history, train.patience):
-            break
-        started = time.perf_counter()
+    while (generation := _next_generation(history, train)) < train.generations:
+        started, epoch = time.perf_counter(), len(history)
+        if history and generation > history[-1]["generation"]:
+            taught = taught_by(partial(answer, *best), crops, view, train.teacher, (seed, 5, generation))
+            state = start
         rng = np.random.default_rng((seed, 1, epoch))
         maps = view.size // 2 if net_params.kind == "hourglass" else 1
         totals = np.zeros(5)
         pending = None
-        for batch in _batches(crops, faces, view, augment, train, maps, rng):
+        for batch in _batches(taught, faces, view, augment, train, maps, rng):
             state, metrics = step(state, batch)
             # Fetch the previous step's figures while this one runs.
             totals += 0 if pending is None else np.asarray(pending)
@@ -134,6 +141,7 @@ def fit_base(
         history.append(
             {
                 "epoch": epoch,
+                "generation": generation,
                 **dict(zip(names, (float(x) for x in means), strict=True)),
                 "validation_nme": found_nme,
                 "validation_error": error,
@@ -142,17 +150,20 @@ def fit_base(
             }
         )
         bar.set_postfix_str(f"val error {100 * error:.2f}% (best {100 * min(lowest, error):.2f}%)")
-        checkpoint.save(_pack((state, best)), {"history": history})
+        checkpoint.save(_pack((state, best)) | {"taught": taught.points_px}, {"history": history})
     bar.close()
     nnx.update(net, best[0], best[1])
     return Fitted(net, history)
 
 
-def _exhausted(history: list[dict[str, float]], patience: int) -> bool:
-    if patience == 0 or len(history) <= patience:
-        return False
-    values = [row["validation_error"] for row in history]
-    return int(np.argmin(values)) < len(values) - patience
+def _next_generation(history: list[dict[str, float]], train: TrainBase) -> int:
+    """Returns the generation that the next epoch belongs to."""
+    if not history:
+        return 0
+    last = int(history[-1]["generation"])
+    values = [row["validation_error"] for row in history if row["generation"] == last]
+    exhausted = 0 < train.patience < len(values) and int(np.argmin(values)) < len(values) - train.patience
+    return last + 1 if exhausted or len(values) >= train.epochs else last
 
 
 def _make_steps(graph: Any, optimiser: optax.GradientTransformation, train: TrainBase, normaliser: Normaliser) -> Any:
@@ -184,6 +195,10 @@ def _make_steps(graph: Any, optimiser: optax.GradientTransformation, train: Trai
         return TrainState(params, stats, inner, *means, state.step + 1), figures
 
     @jax.jit
+    def answer(params: Any, stats: Any, images: jax.Array) -> jax.Array:
+        return forward(params, stats, images, training=False)[2]
+
+    @jax.jit
     def errors(params: Any, stats: Any, images: jax.Array, points: jax.Array, iod: jax.Array) -> jax.Array:
         found = forward(params, stats, images, training=False)[2]
         return jnp.stack([contour_error(found, points, iod, train.tangential), nme(found, points, iod)], axis=1)
@@ -195,7 +210,7 @@ def _make_steps(graph: Any, optimiser: optax.GradientTransformation, train: Trai
         error, found_nme = np.concatenate(found)[: len(views)].mean(0)
         return float(error), float(found_nme)
 
-    return step, evaluate
+    return step, evaluate, answer
 
 
 def _batches(

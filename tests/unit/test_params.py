@@ -137,6 +137,8 @@ def test_a_number_that_yaml_takes_for_text_is_explained():
         ("train_base.average", 1.0),
         ("train_base.loss", "l1"),
         ("train_base.validate_on", "true"),
+        ("train_base.generations", 0),
+        ("train_base.teacher", 1.5),
         ("extract.views", -1),
         ("cluster.min_components", 0),
         ("cluster.max_components", 0),
