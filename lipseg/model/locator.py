@@ -17,6 +17,7 @@ from lipseg.data.frames import Affine, from_unit, view_to_image, warp
 from lipseg.errors import ModelError
 from lipseg.model.predictor import LocatorView, Sighting
 from lipseg.model.relation import Relation
+from lipseg.model.shapes import shapes_of
 from lipseg.model.weights import Arrays, module_arrays, restore
 
 Array = jax.Array
@@ -91,7 +92,7 @@ class LocatorNet(nnx.Module):
 
 def empty_locator(width: int) -> LocatorNet:
     """Returns a network of shapes alone, to be filled."""
-    return nnx.eval_shape(lambda: LocatorNet(width, rngs=nnx.Rngs(params=0)))
+    return shapes_of(LocatorNet, width)
 
 
 def build_locator(width: int, seed: int) -> LocatorNet:

@@ -13,6 +13,7 @@ import numpy as np
 from flax import nnx
 
 from lipseg import scheme
+from lipseg.model.shapes import shapes_of
 from lipseg.params import Net
 
 Array = jax.Array
@@ -252,9 +253,4 @@ def build_net(net: Net, seed: int) -> BaseNet:
 
 def empty_net(net: Net) -> BaseNet:
     """Returns a base network of shapes alone, to be filled."""
-    return nnx.eval_shape(lambda: _create(net))
-
-
-def _create(net: Net) -> BaseNet:
-    rngs = nnx.Rngs(params=0)  # only shapes are taken from it
-    return Tcnn(net, rngs=rngs) if net.kind == "tcnn" else Hourglass(net, rngs=rngs)
+    return shapes_of(Tcnn, net) if net.kind == "tcnn" else shapes_of(Hourglass, net)

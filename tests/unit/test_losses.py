@@ -7,9 +7,15 @@ import pytest
 from scipy.special import expit
 
 from lipseg.model.nets import Encoded
-from lipseg.training.losses import contour_error, dense_losses, landmark_loss, map_loss, mask_loss, nme
+from lipseg.training import losses
 
 pytestmark = pytest.mark.usefixtures("strict_types")
+
+# Compiled whole, as in training: operation by operation they would be some forty programs a test.
+landmark_loss = jax.jit(losses.landmark_loss, static_argnums=(0, 4))
+contour_error = jax.jit(losses.contour_error, static_argnums=3)
+mask_loss, map_loss, nme = jax.jit(losses.mask_loss), jax.jit(losses.map_loss), jax.jit(losses.nme)
+dense_losses = jax.jit(losses.dense_losses)
 
 KINDS = ["wing", "smooth_l1", "l2"]
 IOD = jnp.array([0.5, 2.0])
@@ -89,7 +95,8 @@ def test_the_error_that_epochs_are_chosen_on_hardly_sees_points_slid_along_their
 
 def test_a_contour_shrunk_to_a_point_has_a_finite_loss_and_gradient():
     truth = jnp.full((1, 56, 2), 0.5)
-    value, gradient = jax.value_and_grad(lambda x: landmark_loss("wing", x, truth, jnp.ones(1), 0.3).sum())(truth + 0.1)
+    slope = jax.jit(jax.value_and_grad(lambda x: landmark_loss("wing", x, truth, jnp.ones(1), 0.3).sum()))
+    value, gradient = slope(truth + 0.1)
     assert float(value) > 0
     assert np.isfinite(gradient).all()
 
@@ -97,7 +104,7 @@ def test_a_contour_shrunk_to_a_point_has_a_finite_loss_and_gradient():
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_at_no_error_are_zero_or_finite(kind):
     truth = jnp.full((2, 56, 2), 0.5)
-    gradient = jax.grad(lambda x: landmark_loss(kind, x, truth, IOD).sum())(truth)
+    gradient = jax.jit(jax.grad(lambda x: landmark_loss(kind, x, truth, IOD).sum()))(truth)
     if kind == "wing":  # it has a corner there: any slope between those on either side will do
         assert (jnp.abs(gradient) <= 5 * 100 / IOD[:, None, None] / 112 * 1.001).all()
     else:
@@ -122,8 +129,8 @@ def masks(rng):
 
 def test_perfect_masks_cost_nothing():
     truth = masks(np.random.default_rng(0))
-    np.testing.assert_allclose(mask_loss(jnp.asarray(60 * truth - 30), truth), 0, atol=1e-4)
-    assert (mask_loss(jnp.asarray(30 - 60 * truth), truth) > 20).all()
+    np.testing.assert_allclose(mask_loss(60 * truth - 30, truth), 0, atol=1e-4)
+    assert (mask_loss(30 - 60 * truth, truth) > 20).all()
 
 
 def test_mask_loss_is_cross_entropy_and_dice():
@@ -139,9 +146,10 @@ def test_mask_loss_is_cross_entropy_and_dice():
 
 
 def test_mask_loss_is_finite_for_any_logits():
-    truth = jnp.asarray(masks(np.random.default_rng(0)))
-    for logits in (jnp.full(truth.shape, 1e4), jnp.full(truth.shape, -1e4)):
-        value, gradient = jax.value_and_grad(lambda x: mask_loss(x, truth).sum())(logits)
+    truth = masks(np.random.default_rng(0))
+    slope = jax.jit(jax.value_and_grad(lambda x: mask_loss(x, truth).sum()))
+    for logits in (np.full(truth.shape, 1e4, np.float32), np.full(truth.shape, -1e4, np.float32)):
+        value, gradient = slope(logits)
         assert np.isfinite(value)
         assert np.isfinite(gradient).all()
 
@@ -159,7 +167,7 @@ def test_map_loss_grows_with_the_spread_about_the_truth():
     maps[:, 3, 1] = maps[:, 3, 6] = 60
     truth = np.broadcast_to(np.array([4.0, 3.5]) / 8, (2, 1, 2)).astype(np.float32)  # the mean of the two peaks
     np.testing.assert_allclose(map_loss(maps, truth, IOD), 100 * (2.5 / 8) / np.asarray(IOD), rtol=1e-3)
-    assert np.isfinite(jax.grad(lambda x: map_loss(x, truth, IOD).sum())(jnp.asarray(maps))).all()
+    assert np.isfinite(jax.jit(jax.grad(lambda x: map_loss(x, truth, IOD).sum()))(maps)).all()
 
 
 def test_dense_losses_are_those_of_the_parts_or_zero():

@@ -10,11 +10,15 @@ from flax import nnx
 
 from lipseg import scheme
 from lipseg.model import nets
-from lipseg.model.nets import build_net, expectation, place, similarity_frame
+from lipseg.model.nets import build_net
 from lipseg.model.weights import module_arrays
 from lipseg.params import Net
 
 pytestmark = pytest.mark.usefixtures("strict_types")
+
+# Compiled whole: operation by operation they would be dozens of programs.
+expectation, place = jax.jit(nets.expectation), jax.jit(nets.place)
+similarity_frame, normalise = jax.jit(nets.similarity_frame), jax.jit(nets._normalise)
 
 
 def parameters(net):
@@ -162,11 +166,11 @@ def mouths():
 
 def test_place_undoes_the_normalisation(mouths):
     frame = similarity_frame(mouths)
-    np.testing.assert_allclose(place(frame, nets._normalise(mouths, frame)), mouths, atol=1e-6)
+    np.testing.assert_allclose(place(frame, normalise(mouths, frame)), mouths, atol=1e-6)
 
 
 def test_normalised_mouths_are_centred_upright_and_of_unit_radius(mouths):
-    q = np.asarray(nets._normalise(mouths, similarity_frame(mouths))).reshape(-1, 56, 2)
+    q = np.asarray(normalise(mouths, similarity_frame(mouths))).reshape(-1, 56, 2)
     np.testing.assert_allclose(q.mean(1), 0, atol=1e-5)
     np.testing.assert_allclose(np.sqrt((q**2).sum(-1).mean(1)), 1, atol=1e-5)
     (ol, orr), (il, ir) = scheme.OUTER_CORNERS, scheme.INNER_CORNERS
@@ -178,7 +182,7 @@ def test_normalised_mouths_are_centred_upright_and_of_unit_radius(mouths):
 
 def test_features_do_not_depend_on_where_the_mouth_lies(mouths):
     def shape(points):
-        return np.asarray(nets._normalise(points, similarity_frame(points)))
+        return np.asarray(normalise(points, similarity_frame(points)))
 
     np.testing.assert_allclose(shape(mouths + jnp.array([0.1, -0.2])), shape(mouths), atol=1e-5)
     np.testing.assert_allclose(shape(0.7 * mouths), shape(mouths), atol=0.02)
@@ -193,7 +197,7 @@ def test_the_frame_of_points_that_coincide_is_upright_and_finite():
 def test_a_residual_head_starts_as_the_first_guess():
     head = nets.build_net(Net(kind="hourglass", width=4, fc5=8), 3).head
     features = jnp.asarray(np.random.default_rng(0).normal(size=(2, 208)), jnp.float32)
-    np.testing.assert_array_equal(head(features), features[:, :112])
+    np.testing.assert_array_equal(jax.jit(head)(features), features[:, :112])
 
 
 def test_landmarks_of_mirrored_views_lose_what_they_have_too_much(base):
