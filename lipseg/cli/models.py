@@ -28,10 +28,16 @@ MinScoreOption = Annotated[
         "--min-score", min=0.0, max=1.0, help="Drop mouths found with a lower score. [default: the model's own]"
     ),
 ]
+UnbiasedOption = Annotated[
+    bool,
+    typer.Option(
+        "--unbiased", help="Take out the annotators' bias to one side: nearer to the lips, farther from annotations."
+    ),
+]
 
 
-def load_segmenter(model: Path, detector: str, min_score: float | None) -> "LipSegmenter":
-    """Returns what the three options ask for.
+def load_segmenter(model: Path, detector: str, min_score: float | None, *, unbiased: bool = False) -> "LipSegmenter":
+    """Returns what the options ask for.
 
     Raises:
         ModelError: if the model, or the detector's file, cannot be used.
@@ -40,6 +46,6 @@ def load_segmenter(model: Path, detector: str, min_score: float | None) -> "LipS
     from lipseg.inference.segmenter import LipSegmenter
 
     try:
-        return LipSegmenter(model, detector, min_score)
+        return LipSegmenter(model, detector, min_score, unbiased=unbiased)
     except DataError as error:
         raise UsageError(f"--detector: {error}") from error

@@ -12,7 +12,7 @@ from lipseg.cli.exit_codes import ExitCode, UsageError, output_errors
 from lipseg.cli.formats import WRITERS, parse_formats, plan_gathered, plan_targets
 from lipseg.cli.gathered import Gathering
 from lipseg.cli.inputs import InputImage, find_images
-from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, load_segmenter
+from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, UnbiasedOption, load_segmenter
 from lipseg.cli.mouths import BoxesOf, MouthBoxesOption, MouthBoxOption, boxes_of
 from lipseg.cli.printing import print_result, tell
 from lipseg.cli.writers import Result, Writer
@@ -38,6 +38,7 @@ def predict(
     detector: DetectorOption = "dlib",
     min_score: MinScoreOption = None,
     model: ModelOption = DEFAULT_MODEL,
+    unbiased: UnbiasedOption = False,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Write files here, laid out as the input folders are."),
@@ -114,7 +115,7 @@ def predict(
 
     failed = 0
     if todo:
-        segmenter = load_segmenter(model, detector, min_score)
+        segmenter = load_segmenter(model, detector, min_score, unbiased=unbiased)
         if output is not None:
             with output_errors(output):
                 output.mkdir(parents=True, exist_ok=True)

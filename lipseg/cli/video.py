@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lipseg.cli.exit_codes import UsageError, output_errors
-from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, load_segmenter
+from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, UnbiasedOption, load_segmenter
 from lipseg.cli.mouths import parse_boxes
 from lipseg.cli.printing import print_result, tell_losses
 from lipseg.cli.termination import terminated_as_interrupted
@@ -58,6 +58,7 @@ def video(
     detector: DetectorOption = "dlib",
     min_score: MinScoreOption = None,
     model: ModelOption = DEFAULT_MODEL,
+    unbiased: UnbiasedOption = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
 ) -> None:
     """Follow the lips of everybody in a video, with ids that last from frame to frame.
@@ -82,7 +83,7 @@ def video(
     from lipseg.video.rows import frame_line, open_rows
 
     boxes = parse_boxes(mouth_box)
-    segmenter = load_segmenter(model, detector, min_score)
+    segmenter = load_segmenter(model, detector, min_score, unbiased=unbiased)
     if not boxes and not segmenter.finds_faces:
         raise UsageError("--mouth-box: say where the mouth is in the first frame; --detector none finds no faces")
     options: dict[str, Any] = {"max_mouths": max_faces, "new_people": not boxes}

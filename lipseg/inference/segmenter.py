@@ -18,6 +18,7 @@ from lipseg.inference.detect import FaceDetector, make_detector
 from lipseg.inference.find import Candidates, distinct_mouths, find_mouths
 from lipseg.inference.locate import MouthBox, as_boxes, whole_picture
 from lipseg.inference.part import Part, part_shown
+from lipseg.model.annotation_bias import without_bias
 from lipseg.model.confidence import Confidence
 from lipseg.model.folder import DEFAULT_MODEL, check_model_folder
 from lipseg.model.predictor import MouthLocator, Predictor
@@ -137,6 +138,8 @@ class LipSegmenter:
         model: Path | str | Predictor = DEFAULT_MODEL,
         detector: str | FaceDetector | None = "dlib",
         min_score: float | None = None,
+        *,
+        unbiased: bool = False,
     ) -> None:
         """Loads a model.
 
@@ -148,6 +151,8 @@ class LipSegmenter:
                 ``lipseg.inference.detect.FaceBox`` objects. None or "none" takes such a picture for a mouth crop.
             min_score: mouths with a lower score are dropped, where no boxes are given; None for the model's own
                 choice, which keeps all mouths that are clearly visible in a detected face; 0 to drop none.
+            unbiased: whether to take out what annotators have placed to one side (on Helen 1.5 % of the inter-ocular
+                distance): nearer to the lips as they are, and farther from such annotations.
 
         Raises:
             DataError: if the detector or the least score is none.
@@ -156,6 +161,7 @@ class LipSegmenter:
         self.predictor: Predictor = load_predictor(Path(model)) if isinstance(model, (str, Path)) else model
         self._locator: MouthLocator | None = getattr(self.predictor, "locator", None)
         self._confidence: Confidence | None = getattr(self.predictor, "confidence", None)
+        self._bias: NDArray[np.float32] | None = getattr(self.predictor, "bias", None) if unbiased else None
         if min_score is not None and not 0 <= min_score <= 1:
             raise DataError(f"the least score must be from 0 to 1, not {min_score}")
         own = 0.0 if self._confidence is None else float(self._confidence.min_score[0])
@@ -309,12 +315,13 @@ class LipSegmenter:
         points_crop = from_unit(prediction.points_unit.astype(np.float64), size)
         found = []
         for row, ((cut, index, _), (box, to_image)) in enumerate(zip(wanted, transforms, strict=True)):
+            landmarks = to_image(points_crop[row]).astype(np.float32)
             lips = Lips(
                 box=box.corners,
                 score=self._score(float(prediction.score[row]), cut, index),
                 component=int(prediction.component[row]),
                 responsibilities=prediction.responsibilities[row],
-                landmarks=to_image(points_crop[row]).astype(np.float32),
+                landmarks=landmarks if self._bias is None else without_bias(landmarks, self._bias),
                 picture_size=cut.picture_size,
                 roll=box.roll,
             )

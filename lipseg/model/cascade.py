@@ -1,6 +1,7 @@
 """The deep cascade: base convolutions, the mixture that picks a head, K heads (Wu et al., arXiv 1511.04031)."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -9,14 +10,16 @@ import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
+from lipseg import scheme
 from lipseg.data.frames import View
 from lipseg.data.statistics import Normaliser
 from lipseg.errors import ModelError
+from lipseg.model.annotation_bias import sideways_bias
 from lipseg.model.confidence import Confidence
 from lipseg.model.evidence import gather_evidence
 from lipseg.model.locator import Locator
 from lipseg.model.mixture import Mixture
-from lipseg.model.nets import BaseNet, place
+from lipseg.model.nets import BaseNet, Hourglass, place
 from lipseg.model.predictor import Prediction
 from lipseg.model.weights import Arrays
 
@@ -79,6 +82,14 @@ class Cascade:
         self.view, self.card, self.control = view, card, control
         self.locator, self.confidence = locator, confidence
         self._run = _compiled(net, heads, control, mixture, normaliser, view, confidence)
+
+    @cached_property
+    def bias(self) -> NDArray[np.float32]:
+        """(2,) how far annotators placed the landmarks to one side, see ``annotation_bias.sideways_bias``."""
+        if not isinstance(self.net, Hourglass):
+            return np.zeros(2, np.float32)
+        mean_shape = self.mixture.centre[: 2 * scheme.N_POINTS].reshape(-1, 2)
+        return sideways_bias(np.asarray(self.net.mirror_offset[...]), mean_shape)
 
     def __call__(self, views: NDArray[np.uint8]) -> Prediction:
         """Returns the prediction for (N, size, size, 3) uint8 RGB views; the head is the likeliest component's."""

@@ -70,8 +70,9 @@ class MouthLocator(Protocol):
 class Predictor(Protocol):
     """A model ready to run; the JAX one is ``lipseg.model.cascade.Cascade``.
 
-    It may also have the attributes ``locator`` (a ``MouthLocator``) and ``confidence`` (a
-    ``lipseg.model.confidence.Confidence``), both None or missing in a model that was trained without.
+    It may also have the attributes ``locator`` (a ``MouthLocator``), ``confidence`` (a
+    ``lipseg.model.confidence.Confidence``) and ``bias`` ((2,) of ``lipseg.model.annotation_bias``), all None or missing
+    in a model that was trained without.
     """
 
     view: View

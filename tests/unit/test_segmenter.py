@@ -239,3 +239,15 @@ def test_the_box_around_found_lips_is_that_of_the_next_frame():
     )
     expected = (unit - unit.mean(0)) * 2.0 * max(box.x1 - box.x0, box.y1 - box.y0)
     np.testing.assert_allclose(own, expected, atol=1e-3)
+
+
+def test_the_annotators_bias_is_taken_out_on_demand():
+    model = SamePoints(View(16, "square", 2.0), UNIT)
+    image, box = np.zeros((70, 90, 3), np.uint8), [BOX]
+    (plain,) = LipSegmenter(model, unbiased=True)(image, box)  # a model without a bias
+    model.bias = np.array([0.1, 0.0], np.float32)
+    (annotated,), (unbiased,) = LipSegmenter(model)(image, box), LipSegmenter(model, unbiased=True)(image, box)
+    np.testing.assert_array_equal(annotated.landmarks, plain.landmarks)
+    moved = annotated.landmarks - unbiased.landmarks
+    radius = np.sqrt(((plain.landmarks - plain.landmarks.mean(0)) ** 2).sum(1).mean())
+    np.testing.assert_allclose(np.hypot(*moved.T), 0.1 * radius, rtol=1e-3)
