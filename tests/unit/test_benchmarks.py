@@ -86,7 +86,7 @@ def test_a_system_is_judged_as_the_independent_judge_does(faces, drawn, tmp_path
     rng = np.random.default_rng(0)
     answers = [points + rng.normal(0, 2, (56, 2)) for points in faces.truth]
     answers[3] = None
-    row = peers.row_of("lipseg, somehow", peers.judged(faces, answers), 100)
+    row = peers.row_of("lipseg, somehow", peers.judged(faces, answers), 100, 0.0)
     peers._write_answers(tmp_path / "answers.json", faces, answers)
     theirs = lipeval.judge(lipeval.read_helen(drawn, faces.names), json.loads((tmp_path / "answers.json").read_text()))
     assert (row["faces"], row["missed"]) == (theirs["faces"], theirs["missed"]) == (8, 1)
@@ -101,15 +101,23 @@ def test_a_system_is_judged_as_the_independent_judge_does(faces, drawn, tmp_path
 def test_tables_are_printed(faces):
     perfect = peers.judged(faces, list(faces.truth))
     blind = peers.judged(faces, [None] * 8)
-    rows = [peers.row_of(system, table, 100) for system, table in (("lipseg, x", perfect), ("blind", blind))]
+    rows = [peers.row_of(system, table, 100, 0.012) for system, table in (("lipseg, x", perfect), ("blind", blind))]
     ours, theirs = peers.markdown(rows).splitlines()[2:]
     assert ours.startswith("| lipseg, x | 0.0% | 1.000 [1.000, 1.000] / 1.000 |")
-    assert ours.endswith("| 0.00% / 0.00% / 0.00% | 0.00% |")
+    assert ours.endswith("| 0.00% / 0.00% / 0.00% | 0.00% | 1.20% |")
     assert theirs.startswith("| blind | 100.0% | .000 [.000, .000] / .000 |")
-    assert theirs.endswith("| - / - / - | - |")
+    assert theirs.endswith("| - / - / - | - | 1.20% |")
     (line,) = peers.differences(perfect, {"blind": blind}, 100).splitlines()[2:]
     assert line.startswith("| blind | +1.000 [+1.000, +1.000] |")
     assert line.endswith("| - |")
+
+
+def test_how_far_right_the_mouths_lie_whatever_their_size(faces):
+    shifted = [points + [0.03 * eyes, 0.2] for points, eyes in zip(faces.truth, faces.inter_ocular, strict=True)]
+    shifted[2] = None
+    assert peers.sideways(faces, shifted) == pytest.approx(0.03)
+    grown = [2 * (points - peers._centroid(points)) + peers._centroid(points) for points in faces.truth]
+    assert peers.sideways(faces, grown) == pytest.approx(0, abs=1e-9)
 
 
 def test_a_second_human_is_read_from_pts_files(faces, tmp_path):
