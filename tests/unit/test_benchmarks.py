@@ -113,7 +113,8 @@ def test_tables_are_printed(faces):
 
 
 def test_how_far_right_the_mouths_lie_whatever_their_size(faces):
-    shifted = [points + [0.03 * eyes, 0.2] for points, eyes in zip(faces.truth, faces.inter_ocular, strict=True)]
+    pairs = zip(faces.truth, faces.inter_ocular, strict=True)
+    shifted = [points + np.array([0.03 * eyes, 0.2]) for points, eyes in pairs]
     shifted[2] = None
     assert peers.sideways(faces, shifted) == pytest.approx(0.03)
     grown = [2 * (points - peers._centroid(points)) + peers._centroid(points) for points in faces.truth]
