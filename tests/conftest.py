@@ -19,6 +19,9 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 
 
 def pytest_configure(config):
+    # Imports and JAX's tracing make objects by the hundred thousand; to look through all of them each time takes a fifth
+    # of the time.
+    gc.set_threshold(100_000, 50, 50)
     # Compiling is most of what these tests would cost: what was compiled once is kept for all workers and runs.
     if (cache := getattr(config, "cache", None)) is not None:
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache.mkdir("jax")))
@@ -27,10 +30,8 @@ def pytest_configure(config):
 
 
 def pytest_collection_finish():
-    # Tracing makes garbage by the hundred thousand; to look through all that was imported each time costs a fifth.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 50, 50)
 
 
 @pytest.fixture
