@@ -18,7 +18,7 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "true")
 
 
 def pytest_configure(config):
-    # Imports and JAX's tracing make objects by the hundred thousand; to look through all of them each time takes a fifth
+    # Imports and JAX's tracing make objects by the hundred thousand; to look through all of them takes a fifth
     # of the time.
     gc.set_threshold(100_000, 50, 50)
     # Compiling is most of what these tests would cost: what was compiled once is kept for all workers and runs.
