@@ -34,7 +34,7 @@ check: setup ## lint, types, layers
 	lint-imports
 
 fast: setup ## the fast tests, with coverage
-	python -m pytest $(FAST) -n 2 --cov=lipseg --cov-report=term:skip-covered --cov-fail-under=85
+	python -m pytest $(FAST) -n 2 --dist worksteal --cov=lipseg --cov-report=term:skip-covered --cov-fail-under=85
 
 pipeline: setup ## the slow tests: real runs of the pipeline
 	python -m pytest -m pipeline

@@ -6,6 +6,7 @@
 import ast
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -24,6 +25,7 @@ def modules_of(stage: str) -> list[str]:
     return sorted(file.relative_to(ROOT).as_posix() for file in found if file.stat().st_size > 1)
 
 
+@cache
 def _imports(file: Path) -> list[Path]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

@@ -12,11 +12,15 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# The networks are tiny: compiling costs more than running.
+# The networks are tiny: compiling costs more than running. (XLA without its fusion emitters would compile twice as fast
+# still, but at this level of optimisation the locator's loss is then not finite.)
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "true")
 
 
 def pytest_configure(config):
+    # Imports and JAX's tracing make objects by the hundred thousand; to look through all of them takes a fifth
+    # of the time.
+    gc.set_threshold(100_000, 50, 50)
     # Compiling is most of what these tests would cost: what was compiled once is kept for all workers and runs.
     if (cache := getattr(config, "cache", None)) is not None:
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache.mkdir("jax")))
@@ -25,10 +29,8 @@ def pytest_configure(config):
 
 
 def pytest_collection_finish():
-    # Tracing makes garbage by the hundred thousand; to look through all that was imported each time costs a fifth.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 50, 50)
 
 
 @pytest.fixture
