@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from benchmarks import outlines
 from lipseg import scheme
-from lipseg.data.annotations import FaceSample, helen
+from lipseg.data.annotations import FaceSample, get_reader
 from lipseg.data.images import read_image
 from lipseg.data.tables import write_rows
 from lipseg.errors import DataError, LipsegError
@@ -49,13 +49,13 @@ class Faces:
     inter_ocular: NDArray[np.float64]
 
 
-def read_faces(root: Path, split: str) -> Faces:
-    """Returns the usable faces of one split of a Helen folder, sorted by name.
+def read_faces(root: Path, split: str, source: str = "helen") -> Faces:
+    """Returns the usable faces of one split of a folder, and those that belong to none, as its reader sorts them.
 
     Raises:
-        DataError: if the folder is none, or the split is empty.
+        DataError: if the folder is none, there is no such reader, or the split is empty.
     """
-    found = [face for face in helen.read(root) if isinstance(face, FaceSample) and face.split == split]
+    found = [face for face in get_reader(source)(root) if isinstance(face, FaceSample) and face.split in (split, None)]
     found = [face for face in found if face.image.is_file()]
     if not found:
         raise DataError(f"{root}: no {split} face whose picture and annotation are both there")
@@ -269,6 +269,8 @@ def systems(at: argparse.Namespace, faces: Faces) -> Iterator[tuple[str, Callabl
     yield "lipseg, jittered boxes", lambda: lipseg_answers(segmenter, faces, jittered)
     yield "lipseg, true boxes", lambda: lipseg_answers(segmenter, faces, exact)
     yield "lipseg, true boxes, --unbiased", lambda: lipseg_answers(unbiased, faces, exact)
+    if at.source != "helen":  # whose photos show one annotated face each; elsewhere another one may be found
+        return
     yield "lipseg, finds the face itself", lambda: lipseg_answers(segmenter, faces, None)
     if at.mediapipe:
         for name, refined in (("refined lips", True), ("plain", False)):
@@ -282,7 +284,10 @@ def systems(at: argparse.Namespace, faces: Faces) -> Iterator[tuple[str, Callabl
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("helen", type=Path, help="folder of the Helen dataset")
+    parser.add_argument("folder", type=Path, help="of the Helen dataset")
+    parser.add_argument(
+        "--source", default="helen", help="reader of another dataset's folder: ibug, or a module's name"
+    )
     parser.add_argument("--split", choices=("test", "train"), default="test", help="which faces")
     parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, help="folder of a lipseg model")
     parser.add_argument("--dlib", type=Path, metavar="FILE", help="shape_predictor_68_face_landmarks.dat")
@@ -293,7 +298,7 @@ def main() -> None:
     parser.add_argument("--answers", type=Path, metavar="DIR", help="write every system's outlines as JSON")
     at = parser.parse_args()
     try:
-        faces = read_faces(at.helen, at.split)
+        faces = read_faces(at.folder, at.split, at.source)
         tables: dict[str, Table] = {}
         right: dict[str, float] = {}
         for system, ask in systems(at, faces):
@@ -305,7 +310,7 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     rows = [row_of(system, table, at.resamples, right[system]) for system, table in tables.items()]
-    print(f"{len(faces.names)} {at.split} faces of Helen\n\n{markdown(rows)}")
+    print(f"{len(faces.names)} faces\n\n{markdown(rows)}")
     first, *_ = tables
     peers = {system: table for system, table in tables.items() if not system.startswith("lipseg")}
     if peers:

@@ -5,6 +5,7 @@ the map's mean position (integral regression, Sun et al., ECCV 2018).
 """
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, NamedTuple
 
 import jax
@@ -153,6 +154,12 @@ class Locator:
             return located.points, located.presence
 
         self._run = run
+
+    def with_passes(self, passes: int) -> "Locator":
+        """Returns the same locator looking another number of times; what is compiled is shared."""
+        other = copy(self)
+        other.passes = passes
+        return other
 
     def look(self, views: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Returns the points (N, 4, 2), unit coordinates, and logits (N,) of (N, S, S, 3) uint8 RGB views."""

@@ -138,7 +138,7 @@ def locator_figures(
             fixed = np.stack([locator.relation.mouth(face) for face in given])
             figures[split][boxes] = {"fixed": mouth_errors(fixed, truth)}
             for passes in range(1, locator.passes + 1):
-                several = Locator(locator.net, locator.view, locator.relation, passes)
+                several = locator.with_passes(passes)
                 sighted = [
                     several(faces.patches[row], _in_patch(faces, row, face)[None])
                     for row, face in zip(rows.tolist(), given, strict=True)
