@@ -158,17 +158,18 @@ def judged(faces: Faces, answers: Answers) -> Table:
     return metrics.per_face(faces.truth, points, faces.inter_ocular, missed)
 
 
-def sideways(faces: Faces, answers: Answers) -> float:
+def sideways(faces: Faces, answers: Answers) -> float | None:
     """Returns how far right of the annotated mouths' centroids a system's lie, over the inter-ocular distance: a mean.
 
-    A system that treats both sides alike shows the annotators' own bias here, with the other sign.
+    None where it found no mouth. A system that treats both sides alike shows the annotators' own bias here, with the
+    other sign.
     """
     found = [
         (_centroid(answer)[0] - _centroid(truth)[0]) / eyes
         for answer, truth, eyes in zip(answers, faces.truth, faces.inter_ocular, strict=True)
         if answer is not None
     ]
-    return float(np.mean(found)) if found else float("nan")
+    return float(np.mean(found)) if found else None
 
 
 def _centroid(points: Points) -> Points:
@@ -178,7 +179,7 @@ def _centroid(points: Points) -> Points:
     return ((ring + following) * cross[:, None]).sum(0) / (3 * cross.sum())
 
 
-def row_of(system: str, table: Table, resamples: int, right: float) -> dict[str, Any]:
+def row_of(system: str, table: Table, resamples: int, right: float | None) -> dict[str, Any]:
     """Returns a system's row: figures and the ends of their 95 % intervals, None where there is none.
 
     Args:
@@ -300,7 +301,7 @@ def main() -> None:
     try:
         faces = read_faces(at.folder, at.split, at.source)
         tables: dict[str, Table] = {}
-        right: dict[str, float] = {}
+        right: dict[str, float | None] = {}
         for system, ask in systems(at, faces):
             answers = ask()
             tables[system], right[system] = judged(faces, answers), sideways(faces, answers)

@@ -1,7 +1,7 @@
 """The public class: pictures in, lips in pixels of the picture out."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -292,7 +292,8 @@ class LipSegmenter:
         for (position, _), other in zip(again, self._lips([look for _, look in again]), strict=True):
             if other[2].score > best[position][2].score:
                 best[position] = other
-        answers = iter(lips for *_, lips in best)
+        # Last, so that what was looked at, and with it the scores, are the same with the bias and without.
+        answers = iter(self._without_bias(lips) for *_, lips in best)
         results: list[list[Lips]] = []
         for cut in cuts:
             lips = [next(answers) for _ in cut.boxes]
@@ -315,13 +316,12 @@ class LipSegmenter:
         points_crop = from_unit(prediction.points_unit.astype(np.float64), size)
         found = []
         for row, ((cut, index, _), (box, to_image)) in enumerate(zip(wanted, transforms, strict=True)):
-            landmarks = to_image(points_crop[row]).astype(np.float32)
             lips = Lips(
                 box=box.corners,
                 score=self._score(float(prediction.score[row]), cut, index),
                 component=int(prediction.component[row]),
                 responsibilities=prediction.responsibilities[row],
-                landmarks=landmarks if self._bias is None else without_bias(landmarks, self._bias),
+                landmarks=to_image(points_crop[row]).astype(np.float32),
                 picture_size=cut.picture_size,
                 roll=box.roll,
             )
@@ -340,6 +340,10 @@ class LipSegmenter:
         if (average := cut.found.average[index]) != given:
             looks.append((cut, index, average))
         return looks
+
+    def _without_bias(self, lips: Lips) -> Lips:
+        """Returns the lips as they were asked for: as annotators would have placed them, or without their bias."""
+        return lips if self._bias is None else replace(lips, landmarks=without_bias(lips.landmarks, self._bias))
 
     def _score(self, score: float, cut: MouthViews, index: int) -> float:
         """Returns the model's score, joined with the locator's word where it was asked."""

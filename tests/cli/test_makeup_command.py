@@ -64,6 +64,18 @@ def test_a_photo_is_painted_beside_itself(lips):
     assert files(".") == ["a.makeup.png", "a.png"]
 
 
+def test_the_paint_goes_where_the_lips_are_without_the_annotators_bias(lips, monkeypatch):
+    save("a.png")
+
+    def painted(name):
+        assert lips("a.png", "-o", name)[0] == 0
+        return np.nonzero(np.abs(pixels(name) - pixels("a.png")).max(2) > 5)[1].mean()
+
+    plain = painted("plain.png")
+    monkeypatch.setattr(Open, "bias", np.array([0.2, 0.0], np.float32), raising=False)
+    assert painted("unbiased.png") < plain - 2
+
+
 def test_every_mouth_box_is_painted(lips):
     save("a.png", 100, 200)
     code, _, _ = lips(

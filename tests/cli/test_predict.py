@@ -105,6 +105,14 @@ def test_one_box_for_every_picture(lips, model):
         np.testing.assert_allclose(points, expected((-3, 10, 41.5, 30)), atol=0.006)
 
 
+def test_the_annotators_bias_stays_unless_it_is_asked_out(lips, model):
+    save("a.png")
+    model.bias = np.array([0.1, 0.0], np.float32)
+    annotated, unbiased = (rows(lips("predict", "a.png", *more)[1])[0]["faces"][0] for more in ((), ("--unbiased",)))
+    np.testing.assert_allclose(annotated["outer"], np.array([49.5, 29.5]) + (UNIT[:28] - 0.5) * 100, atol=0.006)
+    assert np.mean(unbiased["outer"], 0)[0] < np.mean(annotated["outer"], 0)[0] - 1
+
+
 def test_boxes_from_a_file_several_faces_a_picture(lips, model):
     for name in ("a.png", "b.png", "c.png"):
         save(f"in/{name}")

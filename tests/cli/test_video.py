@@ -91,6 +91,14 @@ def test_rows_on_standard_output(lips, model, clip):
     assert files() == ["in.mp4"]
 
 
+def test_the_annotators_bias_stays_unless_it_is_asked_out(lips, model, clip):
+    model.bias = np.array([0.1, 0.0], np.float32)
+    annotated, unbiased = (
+        np.mean(rows(lips("video", clip, *BOX, *more)[1])[0]["faces"][0]["outer"], 0) for more in ((), ("--unbiased",))
+    )
+    assert unbiased[0] < annotated[0] - 0.5
+
+
 def test_a_video_and_a_file_of_landmarks(lips, model, clip):
     code, out, err = lips("video", clip, *BOX, "-o", "out/painted.mp4", "--landmarks", "rows.jsonl", "--every", "2")
     assert (code, out) == (0, "")

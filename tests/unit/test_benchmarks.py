@@ -101,12 +101,13 @@ def test_a_system_is_judged_as_the_independent_judge_does(faces, drawn, tmp_path
 def test_tables_are_printed(faces):
     perfect = peers.judged(faces, list(faces.truth))
     blind = peers.judged(faces, [None] * 8)
-    rows = [peers.row_of(system, table, 100, 0.012) for system, table in (("lipseg, x", perfect), ("blind", blind))]
+    nowhere = peers.sideways(faces, [None] * 8)
+    rows = [peers.row_of("lipseg, x", perfect, 100, 0.012), peers.row_of("blind", blind, 100, nowhere)]
     ours, theirs = peers.markdown(rows).splitlines()[2:]
     assert ours.startswith("| lipseg, x | 0.0% | 1.000 [1.000, 1.000] / 1.000 |")
     assert ours.endswith("| 0.00% / 0.00% / 0.00% | 0.00% | 1.20% |")
     assert theirs.startswith("| blind | 100.0% | .000 [.000, .000] / .000 |")
-    assert theirs.endswith("| - / - / - | - | 1.20% |")
+    assert theirs.endswith("| - / - / - | - | - |")
     (line,) = peers.differences(perfect, {"blind": blind}, 100).splitlines()[2:]
     assert line.startswith("| blind | +1.000 [+1.000, +1.000] |")
     assert line.endswith("| - |")

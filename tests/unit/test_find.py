@@ -178,6 +178,25 @@ def test_a_doubtful_mouth_is_looked_at_again_where_an_average_face_has_it():
     assert sure.calls == [1, 1]
 
 
+def test_what_is_looked_at_again_does_not_depend_on_the_bias():
+    class Surer(Model):
+        """Surer of each further look, so that the box about the first look's landmarks is kept."""
+
+        bias = np.array([0.3, 0.0], np.float32)
+
+        def __call__(self, views):
+            prediction = super().__call__(views)
+            self.score += 0.05
+            return prediction
+
+    plain, unbiased = (
+        LipSegmenter(Surer(0.4, Locator(), confidence()), detector=lambda image: [FACE], unbiased=asked)(IMAGE)[0]
+        for asked in (False, True)
+    )
+    assert (unbiased.box, unbiased.score) == (plain.box, plain.score)
+    assert unbiased.landmarks[:, 0].mean() < plain.landmarks[:, 0].mean() - 1
+
+
 def test_the_same_mouth_counts_once_and_small_or_outer_ones_not_at_all():
     twice = [FACE, FaceBox(52, 50, 152, 150, score=1.0)]
     assert len(LipSegmenter(Model(0.5, Locator(), confidence()), detector=lambda image: twice)(IMAGE)) == 1

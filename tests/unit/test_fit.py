@@ -9,7 +9,7 @@ import pytest
 
 from lipseg.data.frames import View
 from lipseg.errors import LipsegError
-from lipseg.model.nets import place
+from lipseg.model.nets import Tcnn, place
 from lipseg.model.weights import module_arrays
 from lipseg.params import Net, TrainBase
 from lipseg.training import fit
@@ -69,6 +69,16 @@ def test_it_learns_the_few_faces(train):
     assert errors(fitted)[-1] < 0.5 * errors(fitted)[0]
     assert [row["epoch"] for row in fitted.history] == list(range(25))
     assert [row["best"] for row in fitted.history] == list(np.minimum.accumulate(errors(fitted)))
+
+
+def test_mirrored_views_are_taught_what_unmirrored_ones_would_be(train, no_augment, monkeypatch):
+    def spoilt(self, points, mirrored, frame):
+        return jnp.where(mirrored[:, None, None], jnp.nan, points)
+
+    monkeypatch.setattr(Tcnn, "as_unmirrored", spoilt)
+    train("plain", epochs=1)
+    with pytest.raises(LipsegError, match="not finite"):
+        train("mirrored", epochs=1, augment=replace(no_augment, mirror=1.0))
 
 
 @pytest.mark.pipeline  # trains twice
