@@ -82,7 +82,8 @@ def far_corner(ring: Points, nominal: int) -> int:
     """
     reach = (ring[1:] - ring[0]) @ (ring[nominal] - ring[0])
     (far,) = np.nonzero(reach >= (1 - _BLUNT) * reach.max())
-    return 1 + int(far[np.abs(far + 1 - nominal).argmin()])
+    # Without finite points there is no farthest.
+    return 1 + int(far[np.abs(far + 1 - nominal).argmin()]) if far.size else nominal
 
 
 def retrace(points: Points) -> Points:

@@ -171,8 +171,8 @@ class Hourglass(nnx.Module):
 
         Annotations are not symmetrical: on Helen they lie 1.5 % of the inter-ocular distance too far right on average.
         So the landmarks of a mirrored picture differ from those of a picture that looks the same but is none. The
-        network learns the mean difference of each landmark with its weights, and is then taught the same answer by
-        mirrored views as by the others.
+        network learns the mean difference of each landmark with its weights, and is then taught the same landmarks by
+        mirrored views as by the others (the region masks stay as they are drawn).
 
         Args:
             points: (B, 56, 2) landmarks in unit coordinates, of mirrored views as ``lipseg.scheme.retrace`` has them.

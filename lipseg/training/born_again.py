@@ -33,11 +33,13 @@ def taught_by(
         share: of the answers in the new landmarks, 0 to 1; the rest are the annotations.
         seed: of the boxes' jitter.
     """
-    faces = crops.indices("train")
-    looks = sample_views(crops, np.repeat(faces, _LOOKS), view, VALIDATION_JITTER, np.random.default_rng(seed))
-    found = [np.asarray(answer(looks.images[rows])) for rows in fixed_batches(len(looks), _BATCH)]
-    points_unit = np.concatenate(found)[: len(looks)].astype(np.float64)
-    answers = [Affine(m)(from_unit(p, view.size)) for m, p in zip(looks.to_image, points_unit, strict=True)]
+    faces, rng = crops.indices("train"), np.random.default_rng(seed)
+    answers = np.zeros((len(faces), 56, 2))
+    for _ in range(_LOOKS):
+        views = sample_views(crops, faces, view, VALIDATION_JITTER, rng)
+        found = [np.asarray(answer(views.images[rows])) for rows in fixed_batches(len(views), _BATCH)]
+        points_crop = from_unit(np.concatenate(found)[: len(views)].astype(np.float64), view.size)
+        answers += np.stack([Affine(m)(p) for m, p in zip(views.to_image, points_crop, strict=True)]) / _LOOKS
     points = crops.points_px.copy()
-    points[faces] = (1 - share) * points[faces] + share * np.reshape(answers, (len(faces), _LOOKS, 56, 2)).mean(1)
+    points[faces] = (1 - share) * points[faces] + share * answers
     return replace(crops, points_px=points)

@@ -49,6 +49,9 @@ def landmark_loss(kind: str, predicted: Array, truth: Array, iod: Array, tangent
 
 def _across_and_along(error: Array, truth: Array, tangential: float) -> Array:
     """Returns (B, 56, 2) errors across and along the closed contours of ``truth``, the latter scaled."""
+    # The truth of mirrored views depends on a weight. Its directions are not for learning, and where neighbours
+    # coincide (in the corners of closed mouths) their slope is infinite.
+    truth = jax.lax.stop_gradient(truth)
     rings = [truth[:, part] for part in (scheme.OUTER, scheme.INNER)]
     chord = jnp.concatenate([jnp.roll(ring, -1, axis=1) - jnp.roll(ring, 1, axis=1) for ring in rings], axis=1)
     length = jnp.sqrt((chord**2).sum(-1, keepdims=True))

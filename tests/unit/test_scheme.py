@@ -97,6 +97,11 @@ def test_the_lips_meet_in_the_corner_wherever_it_is(at):
         assert lip[:, 0].max() == pytest.approx(26)
 
 
+def test_landmarks_that_are_not_finite_have_regions_all_the_same():
+    regions = scheme.region_polygons(np.full((56, 2), np.nan))
+    assert len(regions["upper"]) == 14 + 15
+
+
 def test_areas_of_the_regions_by_hand():
     regions = scheme.region_polygons(mouth(26, 6))
     # Upper half of the mouth: height 6 over 26, less two end triangles of 2 x 6 / 2 (26 / 13 = 2 between points).
