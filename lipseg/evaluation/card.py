@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lipseg.data.crop_set import SPLITS, CropSet
 from lipseg.data.tables import read_columns, read_json
@@ -27,6 +28,8 @@ _LIBRARIES = ("lipseg", "jax", "flax", "optax", "scikit-learn", "numpy", "opencv
 _COMPARED = (("nme", "mean"), ("contour", "mean"), ("mouth", "f1_mean"), ("lips", "f1_mean"), ("inner", "f1_mean"))
 # Below this share of the mouth every known system's inner mouth is mostly wrong.
 _NEARLY_CLOSED = 0.08
+# Share of the inter-ocular distance: about half a pixel of a face that is 300 pixels wide.
+_WORTH_A_WORD = 0.004
 
 
 def model_card(
@@ -60,7 +63,11 @@ def model_card(
         "scheme": "56 lip landmarks: 28 outer, 28 inner (Helen points 58-113)",
         "intended_use": list(card_text.INTENDED_USE),
         "out_of_scope": list(card_text.OUT_OF_SCOPE),
-        "weaknesses": [*measured_weaknesses(full, read_columns(results / "per_face.csv")), *card_text.gaps(source)],
+        "weaknesses": [
+            *measured_weaknesses(full, read_columns(results / "per_face.csv")),
+            *one_sidedness(cascade.bias, crops),
+            *card_text.gaps(source),
+        ],
         "licence": card_text.terms(source),
         "net": as_dict(params.net),
         "view": as_dict(params.view),
@@ -133,6 +140,26 @@ def measured_weaknesses(full: Mapping[str, Any], faces: Mapping[str, list[Any]])
         f"distance off, against {over_all['contour']['mean']:.1%} on average."
     )
     return said
+
+
+def one_sidedness(bias: NDArray[np.floating[Any]], crops: CropSet) -> list[str]:
+    """Returns a sentence on how far to one side the annotators placed the landmarks, where that is worth one.
+
+    Args:
+        bias: (2,) of ``annotation_bias.sideways_bias``.
+        crops: whose training faces say how large mouths are beside the inter-ocular distance.
+    """
+    train = crops.indices("train")
+    centred = crops.points_px[train] - crops.points_px[train].mean(1, keepdims=True)
+    radius = np.sqrt((centred**2).sum(-1).mean(1)) / crops.inter_ocular_px[train]
+    off = float(bias[0] * radius.mean())
+    if abs(off) < _WORTH_A_WORD:
+        return []
+    side = "right" if off > 0 else "left"
+    return [
+        f"The annotators placed the mouths {abs(off):.1%} of the inter-ocular distance too far {side} in the picture, and "
+        "so does this model; --unbiased takes that out."
+    ]
 
 
 def names_sha256(crops: CropSet, split: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 from lipseg.data.tables import write_json, write_rows
 from lipseg.errors import LipsegError
 from lipseg.evaluation import runs
-from lipseg.evaluation.card import measured_weaknesses, model_card
+from lipseg.evaluation.card import measured_weaknesses, model_card, one_sidedness
 from lipseg.evaluation.compose import compose_report
 from lipseg.evaluation.galleries import write_galleries
 from lipseg.evaluation.report import write_report
@@ -199,3 +199,14 @@ def found_weak():
         "inner_f1": inner,
     }
     return measured_weaknesses({"jittered": {"systems": {"cascade": over_all}, "components": part}}, rows)
+
+
+def test_a_card_says_to_which_side_the_annotators_erred(crops):
+    train = crops.points_px[crops.indices("train")]
+    radius = np.sqrt(((train - train.mean(1, keepdims=True)) ** 2).sum(-1).mean(1))
+    unit = (radius / crops.inter_ocular_px[crops.indices("train")]).mean()
+    (right,) = one_sidedness(np.array([0.015 / unit, 0.0]), crops)
+    assert "1.5% of the inter-ocular distance too far right" in right
+    (left,) = one_sidedness(np.array([-0.015 / unit, 0.2]), crops)
+    assert "too far left" in left
+    assert one_sidedness(np.array([0.003 / unit, 0.2]), crops) == []
