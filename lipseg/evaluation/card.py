@@ -157,8 +157,8 @@ def one_sidedness(bias: NDArray[np.floating[Any]], crops: CropSet) -> list[str]:
         return []
     side = "right" if off > 0 else "left"
     return [
-        f"The annotators placed the mouths {abs(off):.1%} of the inter-ocular distance too far {side} in the picture, and "
-        "so does this model; --unbiased takes that out."
+        f"The annotators placed the mouths {abs(off):.1%} of the inter-ocular distance too far {side} in the picture, "
+        "and so does this model; --unbiased takes that out."
     ]
 
 
