@@ -9,19 +9,27 @@ import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
+from lipseg.data.augment import fixed_batches
 from lipseg.data.feature_set import FeatureSet
 from lipseg.model.mixture import Mixture
 from lipseg.model.nets import Head, place
 from lipseg.model.weights import Arrays, module_arrays, state_arrays
 from lipseg.params import Finetune
 from lipseg.progress import progress
-from lipseg.training.losses import contour_error, landmark_loss
+from lipseg.training.losses import landmark_loss, nme
 from lipseg.training.optim import head_optimiser
+from lipseg.training.outlines import outline_error
+
+# Views whose errors are computed at once: every point is held against every side of an outline.
+_ERRORS_BATCH = 512
 
 
 @dataclass(frozen=True)
 class HeadFit:
-    """One fine-tuned head. Its errors are those of ``losses.contour_error``.
+    """One fine-tuned head.
+
+    Its errors are the NME where the loss weighs errors along the contours in full (``tangential`` 1), and else the
+    distance between the outlines: a head that is better only in where its points sit along them is no better there.
 
     Attributes:
         arrays: the head's weights; the base's own where fine-tuning did not win on validation.
@@ -91,7 +99,8 @@ def finetune_heads(
         params: the section ``finetune``.
         loss: on landmarks, see ``landmark_loss``.
         seed: of the shuffling.
-        tangential: weight of the error along the contour, in the loss and in the error that epochs are chosen on.
+        tangential: weight of the error along the contour in the loss; it decides the error that epochs are chosen on,
+            see ``HeadFit``.
     """
     train = features.select(split="train")
     # Heads stop on the kind of boxes that they learn from.
@@ -133,6 +142,7 @@ def _tune(
     mine = np.flatnonzero(weights > 1e-3)
     kept = module_arrays(base)
     validation_faces = len(np.unique(held_out.face[rows]))
+    judged = np.flatnonzero(rows)
 
     def answer(head: Any, features: Any, frame: Any) -> Any:
         return place(frame, nnx.merge(graph, head)(features))
@@ -150,13 +160,21 @@ def _tune(
 
     @jax.jit
     def errors(head: Any, features: Any, frame: Any, truth: Any, iod: Any) -> jax.Array:
-        return contour_error(answer(head, features, frame), truth, iod, tangential)
+        found = answer(head, features, frame)
+        return nme(found, truth, iod) if tangential == 1.0 else outline_error(found, truth, iod)
 
-    def mean_error(head: Any, part: FeatureSet, chosen: NDArray[Any]) -> float:
-        found = errors(head, part.features, part.frame, part.points_unit, part.iod_unit)
-        return float(np.asarray(found)[chosen].mean()) if len(np.asarray(found)[chosen]) else float("nan")
+    def mean_error(head: Any, part: FeatureSet, chosen: NDArray[np.intp]) -> float:
+        if len(chosen) == 0:
+            return float("nan")
+        found = []
+        for at in fixed_batches(len(chosen), _ERRORS_BATCH):
+            rows = chosen[at]
+            found.append(
+                errors(head, part.features[rows], part.frame[rows], part.points_unit[rows], part.iod_unit[rows])
+            )
+        return float(np.concatenate(found)[: len(chosen)].mean())
 
-    base_error = mean_error(start, held_out, rows)
+    base_error = mean_error(start, held_out, judged)
     nothing = HeadFit(kept, False, [], base_error, base_error, 0, validation_faces)
     if validation_faces == 0 or len(mine) == 0:
         bar.update(params.epochs)
@@ -171,7 +189,7 @@ def _tune(
         for part in order.reshape(-1, params.batch_size):
             batch = (train.features, train.frame, train.points_unit, train.iod_unit, weights)
             head, state = step(head, state, tuple(array[part] for array in batch))
-        found = mean_error(head, held_out, rows)
+        found = mean_error(head, held_out, judged)
         history.append({"epoch": epoch + 1, "train_error": mean_error(head, train, mine), "validation_error": found})
         bar.update(1)
         if found < best_error:
