@@ -212,7 +212,7 @@ def head_curves(heads: Sequence[Mapping[str, Any]]) -> bytes:
         name = head["component"]
         axes.set_title(f"{name if isinstance(name, str) else f'component {name}'}{fate}", size=_TITLE_SIZE)
         if i % columns == 0:
-            axes.set_ylabel("NME against base [%]")
+            axes.set_ylabel("error against base [%]")
         if i + columns >= len(heads):
             axes.set_xlabel("epoch")
     return _svg(figure, "heads")
