@@ -105,8 +105,8 @@ def _head_chart(curves: dict[str, list[Any]], heads: dict[str, Any]) -> Chart:
     return Chart(
         "Fine-tuning of the heads",
         "The change of the validation error against the base's head, for each component's head and for the control "
-        "(one head tuned on every face); a head that never falls below the line is given up for the base's. The error is "
-        "the distance between the outlines, or the NME where train_base.tangential is 1.",
+        "(one head tuned on every face); a head that never falls below the line is given up for the base's. The error "
+        "is the distance between the outlines, or the NME where train_base.tangential is 1.",
         figures.head_curves(rows),
     )
 
