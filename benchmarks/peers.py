@@ -264,7 +264,8 @@ def systems(at: argparse.Namespace, faces: Faces) -> Iterator[tuple[str, Callabl
     """Yields the name of each system that was asked for and a function that asks it."""
     from lipseg.inference.segmenter import LipSegmenter
 
-    segmenter, unbiased = LipSegmenter(at.model), LipSegmenter(at.model, unbiased=True)
+    segmenter = LipSegmenter(at.model)
+    unbiased = LipSegmenter(segmenter.predictor, unbiased=True)
     jittered = metrics.jittered_boxes(faces.truth, faces.names)
     exact = np.concatenate([faces.truth.min(1), faces.truth.max(1)], axis=1)
     yield "lipseg, jittered boxes", lambda: lipseg_answers(segmenter, faces, jittered)
