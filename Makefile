@@ -11,27 +11,41 @@ FAST := -m "not pipeline" -n 2 --dist worksteal
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-.venv/.ready: requirements.lock pyproject.toml
+# Nothing is resolved and nothing is built with tools from elsewhere: what is locked is installed, whatever came out since.
+INSTALL := .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation
+LOCKS := requirements
+COMPILE := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet $(UPGRADE)
+
+.venv/.build: $(LOCKS)/build.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or later is needed; set PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch .venv/.ready
+	$(INSTALL) --require-hashes -r $(LOCKS)/build.lock
+	@touch $@
 
-setup: .venv/.ready ## make the virtual environment and install the project
+.venv/.pipeline: .venv/.build $(LOCKS)/pipeline.lock pyproject.toml
+	$(INSTALL) --require-hashes -r $(LOCKS)/pipeline.lock
+	$(INSTALL) -e .
+	@touch $@
 
-repro: setup ## run the pipeline; prints the metrics and where the report is
+.venv/.test: .venv/.pipeline $(LOCKS)/test.lock
+	$(INSTALL) --require-hashes -r $(LOCKS)/test.lock
+	@touch $@
+
+setup: .venv/.test ## make the virtual environment with everything that developers need
+
+repro: .venv/.pipeline ## run the pipeline; prints the metrics and where the report is
 	python -m dvc repro
 	@echo
 	@python -m stages.summary --metrics reports/metrics.json --report reports/index.html --model models/lipseg
 
 test: check coverage pipeline ## every check and test
 
-check: setup ## lint, types, layers
+check: setup ## lint, types, layers, locks
 	ruff check .
 	ruff format --check .
 	basedpyright
 	lint-imports
+	python $(LOCKS)/check.py
 
 fast: setup ## the fast tests
 	python -m pytest $(FAST)
@@ -52,8 +66,10 @@ release-model: setup ## rebuild the model that comes along, from HELEN=/path/to/
 verify-model: setup ## check the model that comes along; with HELEN=/path/to/helen, rebuild it and compare
 	python -m stages.verify $(if $(HELEN),--root "$(HELEN)")
 
-lock: ## pin every dependency anew (needs uv)
-	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements.lock
+lock: ## pin every dependency anew (needs uv); give UPGRADE=--upgrade for the newest releases
+	uv pip compile pyproject.toml --all-extras --group build --group dev $(COMPILE) -o $(LOCKS)/test.lock
+	uv pip compile pyproject.toml --extra train --group build -c $(LOCKS)/test.lock $(COMPILE) -o $(LOCKS)/pipeline.lock
+	uv pip compile --group build -c $(LOCKS)/test.lock $(COMPILE) -o $(LOCKS)/build.lock
 
 clean: ## remove what can be made again, the cache and the environment apart
 	rm -rf .checkpoints .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage

@@ -4,11 +4,37 @@ Each runs alone, without DVC: ``python -m stages.crop --help``.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from lipseg.errors import LipsegError
+
+# One of each floor is enough to tell an environment that `make` has filled from another.
+_NEEDED = ("numpy", "cv2", "yaml", "jax")
+
+
+def _enter_environment() -> None:
+    """Goes on in the project's own environment where this Python lacks the packages.
+
+    `dvc repro` in a shell in which the environment is not activated starts every stage with another Python.
+    """
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if not missing:
+        return
+    own = Path(__file__).resolve().parents[1] / ".venv"
+    python = own / "bin" / "python"
+    if python.is_file() and Path(sys.prefix).resolve() != own:
+        os.execv(python, [str(python), *sys.orig_argv[1:]])
+    sys.exit(
+        f"error: {sys.executable} has no package {missing[0]}; run `make repro`, which installs what the pipeline "
+        "needs, or activate the environment that has it before `dvc repro`"
+    )
+
+
+_enter_environment()
 
 
 def paths(description: str | None, **options: str) -> argparse.Namespace:
