@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 from benchmarks import outlines
 from lipseg import scheme
 from lipseg.data.annotations import FaceSample, get_reader
-from lipseg.data.images import read_image
 from lipseg.data.tables import write_rows
 from lipseg.errors import DataError, LipsegError
 from lipseg.evaluation import metrics
-from lipseg.model.folder import DEFAULT_MODEL
+from lipseg.images import read_image
+from lipseg.inference.card import DEFAULT_MODEL
 from lipseg.progress import progress
 from lipseg.scheme import Points
 

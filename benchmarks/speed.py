@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lipseg.data.images import IMAGE_SUFFIXES, read_image
 from lipseg.errors import DataError, LipsegError
+from lipseg.images import IMAGE_SUFFIXES, read_image
+from lipseg.inference.card import DEFAULT_MODEL
 from lipseg.inference.locate import MouthBox
-from lipseg.model.folder import DEFAULT_MODEL
 from lipseg.progress import progress
 
 _Result = TypeVar("_Result")

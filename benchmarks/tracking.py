@@ -13,10 +13,10 @@ import numpy as np
 
 from lipseg import LipSegmenter
 from lipseg.data.annotations import FaceSample, get_reader
-from lipseg.data.images import read_image
+from lipseg.images import read_image
+from lipseg.inference.card import DEFAULT_MODEL
 from lipseg.inference.locate import MouthBox
-from lipseg.inference.track import TrackParams
-from lipseg.model.folder import DEFAULT_MODEL
+from lipseg.tracking.tracker import TrackParams
 
 MOUTH_PX, RATE, FRAMES, SETTLING = 100.0, 30.0, 75, 15
 NOISE = 5.0  # grey levels

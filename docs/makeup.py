@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 
 from lipseg import scheme
-from lipseg.data.images import write_image
 from lipseg.data.sheets import tile
 from lipseg.data.synthesize import draw_face
-from lipseg.inference.makeup import paint_lips, parse_colour, parse_finish
+from lipseg.images import write_image
+from lipseg.makeup.lipstick import paint_lips, parse_colour, parse_finish
 
 FACES = ((0, "closed"), (9, "laugh"), (4, "pout"))
 LIPSTICKS = (("#b03060", 0.7, "matte"), ("#a01028", 0.75, "satin"), ("#d8506a", 0.7, "gloss"))

@@ -27,9 +27,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lipseg.errors import LipsegError
     from lipseg.inference.locate import MouthBox
-    from lipseg.inference.makeup import paint_lips
     from lipseg.inference.segmenter import Lips, LipSegmenter
-    from lipseg.inference.track import Tracker
+    from lipseg.makeup.lipstick import paint_lips
+    from lipseg.tracking.tracker import Tracker
 
     __version__: str
 
@@ -40,8 +40,8 @@ _HOMES = {
     "Lips": "lipseg.inference.segmenter",
     "LipsegError": "lipseg.errors",
     "MouthBox": "lipseg.inference.locate",
-    "Tracker": "lipseg.inference.track",
-    "paint_lips": "lipseg.inference.makeup",
+    "Tracker": "lipseg.tracking.tracker",
+    "paint_lips": "lipseg.makeup.lipstick",
 }
 
 

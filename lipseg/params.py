@@ -85,7 +85,7 @@ class Crop:
 
 @dataclass(frozen=True, slots=True)
 class ViewParams:
-    """What the network sees of a mouth box (see ``lipseg.data.frames.View``)."""
+    """What the network sees of a mouth box (see ``lipseg.geometry.View``)."""
 
     size: int  # pixels a side
     shape: str  # "square" keeps the aspect ratio, "stretch" does not

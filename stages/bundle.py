@@ -20,13 +20,13 @@ def main() -> None:
         metrics="JSON file of the headline figures",
         results="folder of the full results",
         finding="JSON file of the locator's figures",
-        trust="JSON file of the calibration's figures",
+        calibration="JSON file of the calibration's figures",
         out="the model folder",
     )
     cascade = assemble(at.statistics, at.base, at.mixture, at.heads, at.locator, at.confidence)
     names = ("statistics", "base", "mixture", "heads", "locator", "confidence")
     parts = {name: getattr(at, name) for name in names}
-    more = {"finding": at.finding, "score": at.trust}
+    more = {"finding": at.finding, "score": at.calibration}
     card = model_card(load_params(), load_crops(at.crops), cascade, at.metrics, at.results, parts, more)
     save_cascade(at.out, cascade, card)
 

@@ -4,7 +4,7 @@ import stages
 from lipseg.data.crop_set import load_crops
 from lipseg.data.face_set import load_faces
 from lipseg.data.tables import write_json, write_rows
-from lipseg.evaluation import confidence as calibration
+from lipseg.evaluation import calibration
 from lipseg.evaluation.trials import run_trials
 from lipseg.model.bundle import assemble, save_confidence
 from lipseg.params import load_params

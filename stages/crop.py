@@ -2,7 +2,7 @@
 
 import stages
 from lipseg.data.crops import crop_sheet, make_crops
-from lipseg.data.images import write_image
+from lipseg.images import write_image
 from lipseg.params import load_params
 
 

@@ -20,7 +20,7 @@ from lipseg.data.crop_set import SPLITS, CropSet, load_crops
 from lipseg.data.tables import write_rows
 from lipseg.errors import LipsegError, ModelError, ParamsError
 from lipseg.evaluation.card import names_sha256
-from lipseg.model.folder import CARD, WEIGHTS, check_weights, read_card
+from lipseg.inference.card import CARD, WEIGHTS, check_weights, read_card
 from stages import rebuild
 
 LOCK, FACES = "dvc.lock", "faces.csv"

@@ -16,7 +16,7 @@ def main() -> None:
         heads="weights of the heads",
         curves="CSV file of the heads' errors",
         results="folder of the full results",
-        trust="folder of the score's curves",
+        calibration="folder of the score's curves",
         out="the page",
     )
     write_report(at.out, compose_report(load_params(), at))

@@ -5,9 +5,9 @@ import numpy as np
 import stages
 from lipseg.data.augment import views_on_boxes
 from lipseg.data.crop_set import load_crops
-from lipseg.data.frames import View
-from lipseg.data.images import write_image
 from lipseg.data.statistics import fit_normaliser, save_normaliser
+from lipseg.geometry import View
+from lipseg.images import write_image
 from lipseg.params import as_dict, load_params
 
 

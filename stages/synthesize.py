@@ -1,8 +1,8 @@
 """Draws the built-in dataset by formula, and a contact sheet of it."""
 
 import stages
-from lipseg.data.images import write_image
 from lipseg.data.synthesize import contact_sheet, write_dataset
+from lipseg.images import write_image
 from lipseg.params import load_params
 
 

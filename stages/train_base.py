@@ -2,9 +2,9 @@
 
 import stages
 from lipseg.data.crop_set import load_crops
-from lipseg.data.frames import View
 from lipseg.data.statistics import load_normaliser
 from lipseg.data.tables import write_rows
+from lipseg.geometry import View
 from lipseg.model.parts import save_base
 from lipseg.params import as_dict, load_params
 from lipseg.training.checkpoint import Checkpoint, fingerprint

@@ -20,7 +20,7 @@ import numpy as np
 
 import stages
 from lipseg.errors import DataError, LipsegError
-from lipseg.model.folder import CARD, WEIGHTS, read_card
+from lipseg.inference.card import CARD, WEIGHTS, read_card
 from lipseg.model.weights import load_arrays
 from stages import rebuild
 from stages.release import FACES, LIMITS, LOCK, Limits, problems

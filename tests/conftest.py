@@ -87,7 +87,7 @@ def no_augment():
 @pytest.fixture(scope="session")
 def view():
     """The geometry that the tiny hourglass looks with."""
-    from lipseg.data.frames import View
+    from lipseg.geometry import View
 
     return View(size=32, shape="square", margin=1.6)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg import scheme
-from lipseg.data.frames import Affine
+from lipseg.geometry import Affine
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lipseg.model.folder import DEFAULT_MODEL, check_weights, read_card
+from lipseg.inference.card import DEFAULT_MODEL, check_weights, read_card
 
 # A list longer than this is told by its length; --json shows it whole.
 _LONGEST_LIST = 12

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lipseg.cli.exit_codes import UsageError
-from lipseg.cli.writers import PICTURE_ENDINGS
+from lipseg.formats.writers import PICTURE_ENDINGS
 
 # The word for a picture on standard input, which is also what results call it.
 STANDARD_INPUT = "-"
@@ -90,7 +90,7 @@ def _plain_part(pattern: Path) -> Path:
 
 def _pictures(paths: Iterable[Path], folder: Path) -> list[InputImage]:
     """Returns the pictures among paths by their endings, sorted, placed below ``folder``."""
-    from lipseg.data.images import IMAGE_SUFFIXES
+    from lipseg.images import IMAGE_SUFFIXES
 
     found = []
     for path in sorted(set(paths)):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lipseg.atomic import whole_file
 from lipseg.cli.exit_codes import ExitCode, UsageError, output_errors
 from lipseg.cli.inputs import PAINTED_MARK, STANDARD_INPUT, find_images
 from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, load_segmenter
@@ -16,13 +15,14 @@ from lipseg.cli.mouths import MouthBoxesOption, MouthBoxOption, boxes_of
 from lipseg.cli.printing import print_result, tell, tell_losses
 from lipseg.cli.termination import terminated_as_interrupted
 from lipseg.errors import DataError
-from lipseg.model.folder import DEFAULT_MODEL
+from lipseg.files import whole_file
+from lipseg.inference.card import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from lipseg.inference.locate import MouthBox
-    from lipseg.inference.makeup import Painter
     from lipseg.inference.segmenter import LipSegmenter
-    from lipseg.inference.track import TrackedFrame
+    from lipseg.makeup.lipstick import Painter
+    from lipseg.tracking.tracker import TrackedFrame
 
 _QUALITY = 95
 # Pictures of these endings are painted to JPEG, all others to PNG.
@@ -101,7 +101,7 @@ def makeup(
 
 
 def _painter(colour: str, opacity: float, finish: str) -> "Painter":
-    from lipseg.inference.makeup import Painter, parse_colour, parse_finish
+    from lipseg.makeup.lipstick import Painter, parse_colour, parse_finish
 
     try:
         rgb = parse_colour(colour)
@@ -178,8 +178,8 @@ def _painted(
     import numpy as np
     from PIL import Image, ImageOps
 
-    from lipseg.data.images import read_image
-    from lipseg.inference.makeup import paint_over
+    from lipseg.images import read_image
+    from lipseg.makeup.lipstick import paint_over
 
     pixels = read_image(path)
     faces = segmenter(pixels, boxes)
@@ -221,8 +221,8 @@ def _paint_video(
         MissingLibraryError: without PyAV.
         OutputError: if the file cannot be written.
     """
-    from lipseg.inference.track import TrackParams
     from lipseg.progress import progress
+    from lipseg.tracking.tracker import TrackParams
     from lipseg.video.process import process_video
     from lipseg.video.reading import VideoReader
 

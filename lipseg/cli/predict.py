@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lipseg.cli.exit_codes import ExitCode, UsageError, output_errors
-from lipseg.cli.formats import WRITERS, parse_formats, plan_gathered, plan_targets
-from lipseg.cli.gathered import Gathering
 from lipseg.cli.inputs import InputImage, find_images
 from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, UnbiasedOption, load_segmenter
 from lipseg.cli.mouths import BoxesOf, MouthBoxesOption, MouthBoxOption, boxes_of
 from lipseg.cli.printing import print_result, tell
-from lipseg.cli.writers import Result, Writer
 from lipseg.errors import DataError
-from lipseg.model.folder import DEFAULT_MODEL
+from lipseg.formats.gathered import Gathering
+from lipseg.formats.plan import WRITERS, parse_formats, plan_gathered, plan_targets
+from lipseg.formats.writers import Result, Writer
+from lipseg.inference.card import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from lipseg.inference.segmenter import LipSegmenter, MouthViews
@@ -149,7 +149,7 @@ def _deliver(
     """Writes and prints the results in order; returns how many pictures failed."""
     from lipseg.progress import progress
 
-    failed = faceless = 0
+    failed = no_face = 0
     # In a log a bar is noise; rows that run over a terminal and a bar on the same one would overwrite each other.
     if sys.stderr.isatty() and not (print_rows and sys.stdout.isatty()):
         results = iter(progress(results, total=len(todo), unit="image"))
@@ -160,15 +160,15 @@ def _deliver(
             failed += 1
             tell(result.error if str(result.path) in result.error else f"{result.path}: {result.error}")
         else:
-            faceless += not result.lips
+            no_face += not result.lips
             place = image.place.as_posix()
             for gathering in gatherings:
                 if place not in gathering:
                     gathering.add(place, result)
         if print_rows:
             print_result(result.as_json_line())
-    if faceless:
-        tell(f"{faceless} of {len(todo)} pictures without a face")
+    if no_face:
+        tell(f"{no_face} of {len(todo)} pictures without a face")
     return failed
 
 
@@ -180,8 +180,8 @@ def _results(
     While the model looks at one batch and its files are written, a thread reads the next: of a picture only its views
     are kept, so that no more than one decoded picture is in memory for it.
     """
-    from lipseg.data.ahead import ahead
-    from lipseg.data.images import decode_image
+    from lipseg.images import decode_image
+    from lipseg.prefetch import prefetch
 
     def cut(image: InputImage) -> "tuple[InputImage, MouthViews | DataError]":
         its_boxes = boxes[image.path]
@@ -193,7 +193,7 @@ def _results(
         except DataError as error:
             return image, error
 
-    cuts = ahead(cut, images, batch_size)
+    cuts = prefetch(cut, images, batch_size)
     while batch := list(islice(cuts, batch_size)):
         yield from _solved(segmenter, batch)
 

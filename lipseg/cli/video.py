@@ -13,10 +13,10 @@ from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, Unbia
 from lipseg.cli.mouths import parse_boxes
 from lipseg.cli.printing import print_result, tell_losses
 from lipseg.cli.termination import terminated_as_interrupted
-from lipseg.model.folder import DEFAULT_MODEL
+from lipseg.inference.card import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from lipseg.inference.track import TrackedFrame
+    from lipseg.tracking.tracker import TrackedFrame
     from lipseg.video.process import VideoSummary
 
 
@@ -75,8 +75,8 @@ def video(
     if output is not None and rows_file is not None and output.resolve() == rows_file.resolve():
         raise UsageError(f"{output}: -o and --landmarks name the same file")
 
-    from lipseg.inference.track import TrackParams
     from lipseg.progress import progress
+    from lipseg.tracking.tracker import TrackParams
     from lipseg.video.overlay import draw_lips
     from lipseg.video.process import process_video
     from lipseg.video.reading import VideoReader

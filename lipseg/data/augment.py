@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg import scheme
+from lipseg.data.corruptions import patched, side_lit
 from lipseg.data.crop_set import CropSet
-from lipseg.data.disturbances import patched, side_lit
-from lipseg.data.frames import Affine, Array, View, bounding_box, from_unit, to_unit, warp
+from lipseg.geometry import Affine, Array, View, bounding_box, from_unit, to_unit, warp
 from lipseg.params import Augment
 
 # Jitter of the validation boxes; the test boxes of the evaluation are drawn in the same way.

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lipseg.data.frames import Affine, Array, bounding_box
 from lipseg.data.tables import read_arrays, read_json
 from lipseg.errors import DataError
+from lipseg.geometry import Affine, Array, bounding_box
 
 SPLITS = ("train", "validation", "test")
 

@@ -20,15 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg import scheme
-from lipseg.atomic import whole_folder
 from lipseg.data.annotations import FaceSample, Unusable, get_reader
 from lipseg.data.crop_set import SPLITS, CropSet, load_crops
-from lipseg.data.frames import Array, view_to_image, warp
-from lipseg.data.images import read_image
 from lipseg.data.sheets import draw_contours, tile
 from lipseg.data.tables import write_arrays, write_json
 from lipseg.data.workers import end_with_parent
 from lipseg.errors import DataError
+from lipseg.files import whole_folder
+from lipseg.geometry import Array, view_to_image, warp
+from lipseg.images import read_image
 from lipseg.params import Crop, Data
 from lipseg.progress import progress
 

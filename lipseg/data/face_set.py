@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lipseg.data.frames import Array
 from lipseg.data.tables import read_arrays, write_arrays
+from lipseg.geometry import Array
 
 _ARRAYS = ("patches", "to_image", "face_boxes", "face", "background", "found")
 

@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lipseg.atomic import whole_folder
 from lipseg.data.annotations import FaceSample, synthetic
 from lipseg.data.face_paint import paint_face, sample_palette
 from lipseg.data.face_shape import STATES, FaceShape, Pose, sample_shape
-from lipseg.data.images import read_image, write_image
 from lipseg.data.sheets import draw_contours, tile
 from lipseg.data.workers import end_with_parent
 from lipseg.errors import DataError
+from lipseg.files import whole_folder
+from lipseg.images import read_image, write_image
 from lipseg.progress import progress
 from lipseg.scheme import Points
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lipseg.atomic import whole_file
 from lipseg.errors import DataError
+from lipseg.files import whole_file
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

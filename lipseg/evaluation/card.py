@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from lipseg.data.crop_set import SPLITS, CropSet
 from lipseg.data.tables import read_columns, read_json
 from lipseg.evaluation import card_text
+from lipseg.inference.card import sha256_of
 from lipseg.model.cascade import Cascade
-from lipseg.model.folder import sha256_of
 from lipseg.params import Params, as_dict
 
 _LIBRARIES = ("lipseg", "jax", "flax", "optax", "scikit-learn", "numpy", "opencv-python-headless", "safetensors")

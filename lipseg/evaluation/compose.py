@@ -65,7 +65,7 @@ def compose_report(params: Params, at: Namespace) -> Report:
         components=_components(facts, heads, full["jittered"]["components"], at.galleries),
         heads=[_head_chart(curves, heads)],
         errors=_error_charts(crops, runs),
-        trust=_trust_charts(at.trust, params),
+        calibration=_calibration_charts(at.calibration, params),
         examples=_pictures(crops, jittered, draw.spread(nme, params.evaluate.examples)),
         best=_pictures(crops, jittered, best),
         worst=_pictures(crops, jittered, worst),
@@ -156,7 +156,7 @@ def _error_charts(crops: CropSet, runs: dict[str, Run]) -> list[Chart]:
     ]
 
 
-def _trust_charts(folder: Path, params: Params) -> list[Chart]:
+def _calibration_charts(folder: Path, params: Params) -> list[Chart]:
     curves, bins = (read_columns(folder / f"{name}.csv") for name in ("risk_coverage", "reliability"))
     bound = f"{100 * params.calibrate.bound:g} %"
     return [
@@ -166,7 +166,7 @@ def _trust_charts(folder: Path, params: Params) -> list[Chart]:
             "error of the faces that are kept when those of the lowest scores are dropped; lower is better. Right: of "
             f"the trials in each tenth of the score, the share whose contour error is below {bound} of the "
             "inter-ocular distance; a score that is a probability lies on the diagonal.",
-            figures.trust_plot(curves, bins),
+            figures.calibration_plot(curves, bins),
         )
     ]
 

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lipseg.data.frames import View, bounding_box, warp
 from lipseg.data.sheets import INNER_COLOUR, OUTER_COLOUR, Colour, draw_contours, tile
+from lipseg.geometry import View, bounding_box, warp
 
 TRUTH_COLOUR: Colour = (255, 70, 240)
 COLOURS: dict[str, Colour] = {"truth": TRUTH_COLOUR, "outer": OUTER_COLOUR, "inner": INNER_COLOUR}

@@ -153,7 +153,7 @@ def ced_plot(errors: Mapping[str, Mapping[str, NDArray[np.floating[Any]]]], *, l
     return _svg(figure, "ced")
 
 
-def trust_plot(curves: Mapping[str, Sequence[Any]], bins: Mapping[str, Sequence[Any]]) -> bytes:
+def calibration_plot(curves: Mapping[str, Sequence[Any]], bins: Mapping[str, Sequence[Any]]) -> bytes:
     """Returns the risk-coverage curves on the left and the reliability diagram on the right.
 
     Args:
@@ -178,7 +178,7 @@ def trust_plot(curves: Mapping[str, Sequence[Any]], bins: Mapping[str, Sequence[
     right.set_xlabel("score")
     right.set_ylabel("share within the bound")
     _legend(right)
-    return _svg(figure, "trust")
+    return _svg(figure, "score")
 
 
 def head_curves(heads: Sequence[Mapping[str, Any]]) -> bytes:

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lipseg.atomic import whole_folder
 from lipseg.data.crop_set import CropSet
 from lipseg.data.feature_set import FeatureSet
-from lipseg.data.frames import Array, View, bounding_box, warp
-from lipseg.data.images import write_image
 from lipseg.data.sheets import tile
 from lipseg.data.tables import write_json
 from lipseg.evaluation.draw import close_up, mean_picture
+from lipseg.files import whole_folder
+from lipseg.geometry import Array, View, bounding_box, warp
+from lipseg.images import write_image
 from lipseg.model.mixture import Mixture
 
 _GALLERY_FACES = 16

@@ -13,9 +13,9 @@ import imageio.v3 as iio
 import numpy as np
 from numpy.typing import NDArray
 
-from lipseg.atomic import whole_file
 from lipseg.evaluation.draw import COLOURS
 from lipseg.evaluation.page import CSS
+from lipseg.files import whole_file
 
 Interval = Mapping[str, float | None]
 
@@ -100,7 +100,7 @@ class Report:
         components: the mixture's components in order.
         heads: charts of the heads' fine-tuning.
         errors: charts of the test errors (CED, error by opening, …).
-        trust: charts of the score.
+        calibration: charts of the score.
         examples: predictions on faces spread evenly over the ranks of the error.
         best: the faces of the smallest error, best first.
         worst: the faces of the largest error, worst first.
@@ -122,7 +122,7 @@ class Report:
     components: Sequence[Component] = ()
     heads: Sequence[Chart] = ()
     errors: Sequence[Chart] = ()
-    trust: Sequence[Chart] = ()
+    calibration: Sequence[Chart] = ()
     examples: Sequence[Picture] = ()
     best: Sequence[Picture] = ()
     worst: Sequence[Picture] = ()
@@ -218,7 +218,7 @@ def render(content: Report, *, quality: int = _QUALITIES[0]) -> str:
         ("results", "Results", "Results", _results(content)),
         ("faces", "Predictions", "Predictions", _faces(content, quality)),
         ("errors", "Errors", "Where the errors are", _charts(content.errors)),
-        ("trust", "Score", "What the score is worth", _charts(content.trust)),
+        ("score", "Score", "What the score is worth", _charts(content.calibration)),
         ("training", "Training", "Training of the base network", _charts(content.training)),
         ("selection", "Choice of K", "Choice of the number of components", _charts(content.selection)),
         ("components", "Components", "Components", _components(content, quality)),

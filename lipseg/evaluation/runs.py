@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from lipseg.data.augment import views_on_boxes
 from lipseg.data.crop_set import CropSet
-from lipseg.data.frames import Affine, Array, from_unit
 from lipseg.data.tables import read_arrays, write_arrays, write_rows
 from lipseg.errors import DataError
 from lipseg.evaluation import metrics
+from lipseg.geometry import Affine, Array, from_unit
 from lipseg.model.cascade import Cascade
 from lipseg.params import Evaluate
 from lipseg.progress import progress
@@ -33,7 +33,7 @@ class Run:
     Attributes:
         points_px: system -> (N, 56, 2) landmarks in image pixels.
         component: (N,) the mixture's choice.
-        score: (N,) see ``lipseg.model.predictor.Prediction``.
+        score: (N,) see ``lipseg.inference.predictor.Prediction``.
         boxes_px: (N, 4) the mouth boxes that were given.
         tables: system -> ``metrics.per_face``.
     """
@@ -74,7 +74,7 @@ def _run(
     for start in progress(starts, total=len(starts), desc="evaluate", unit="batches"):
         part = slice(start, start + _CHUNK)
         views = views_on_boxes(crops, faces[part], boxes_px[part], cascade.view)
-        answers = cascade.answers(views.images)
+        answers = cascade.outputs(views.images)
         components.append(answers.responsibilities.argmax(1))
         scores.append(answers.score)
         landmarks = {system: getattr(answers, system) for system in SYSTEMS[:3]}

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg import scheme
+from lipseg.data.corruptions import patched
 from lipseg.data.crop_set import CropSet
-from lipseg.data.disturbances import patched
 from lipseg.data.face_set import FaceSet
-from lipseg.data.faceless import draw_faceless
-from lipseg.data.frames import Affine, Array, from_unit, view_to_image, warp
-from lipseg.data.images import read_image
+from lipseg.data.negatives import draw_faceless
 from lipseg.evaluation.metrics import outline_distance
-from lipseg.inference.find import mouth_box
+from lipseg.geometry import Affine, Array, from_unit, view_to_image, warp
+from lipseg.images import read_image
+from lipseg.inference.mouths import mouth_box
 from lipseg.model.cascade import Cascade
 from lipseg.progress import progress
 
@@ -78,7 +78,7 @@ def run_trials(
     def flush() -> None:
         if not pending:
             return
-        answers = cascade.answers(np.stack([view for view, *_ in pending]))
+        answers = cascade.outputs(np.stack([view for view, *_ in pending]))
         points = from_unit(answers.cascade.astype(np.float64), cascade.view.size)
         for k, (_, to_part, truth, iod, presence, kind) in enumerate(pending):
             contour = np.inf if truth is None else _contour(to_part(points[k]), truth, iod)

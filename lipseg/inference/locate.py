@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lipseg import scheme
-from lipseg.data.frames import View, bounding_box
 from lipseg.errors import DataError
+from lipseg.geometry import View, bounding_box
 
 COLUMNS = ("image", "x0", "y0", "x1", "y1")
 # A box may reach beyond the picture, but one this many times larger than it is a mistake of units.

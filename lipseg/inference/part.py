@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lipseg.data.frames import Affine, warp
+from lipseg.geometry import Affine, warp
 
 
 @dataclass(frozen=True, slots=True, eq=False)

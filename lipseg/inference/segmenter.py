@@ -10,21 +10,21 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from lipseg import scheme
-from lipseg.data.frames import Affine, View, from_unit, warp
-from lipseg.data.images import from_pil, read_image, to_rgb8
 from lipseg.errors import DataError
-from lipseg.inference import contours
-from lipseg.inference.detect import FaceDetector, make_detector
-from lipseg.inference.find import Candidates, distinct_mouths, find_mouths
+from lipseg.geometry import Affine, View, from_unit, warp
+from lipseg.images import from_pil, read_image, to_rgb8
+from lipseg.inference.annotation_bias import without_bias
+from lipseg.inference.card import DEFAULT_MODEL, check_model_folder
+from lipseg.inference.confidence import Confidence
+from lipseg.inference.detector import FaceDetector, make_detector
 from lipseg.inference.locate import MouthBox, as_boxes, whole_picture
+from lipseg.inference.mouths import Candidates, distinct_mouths, find_mouths
 from lipseg.inference.part import Part, part_shown
-from lipseg.model.annotation_bias import without_bias
-from lipseg.model.confidence import Confidence
-from lipseg.model.folder import DEFAULT_MODEL, check_model_folder
-from lipseg.model.predictor import MouthLocator, Predictor
+from lipseg.inference.predictor import MouthLocator, Predictor
+from lipseg.rendering import masks as contours
 
 if TYPE_CHECKING:
-    from lipseg.inference.track import Detect, TrackedFrame, TrackParams
+    from lipseg.tracking.tracker import Detect, TrackedFrame, TrackParams
 
 # A mouth that was found with a lower score is looked at again.
 _DOUBT = 0.6
@@ -148,7 +148,7 @@ class LipSegmenter:
                 already.
             detector: how faces are found in pictures that come without boxes: "dlib", "yunet:FILE.onnx" (a model file
                 of OpenCV's YuNet), or a callable that takes an RGB uint8 (height, width, 3) array and returns
-                ``lipseg.inference.detect.FaceBox`` objects. None or "none" takes such a picture for a mouth crop.
+                ``lipseg.inference.detector.FaceBox`` objects. None or "none" takes such a picture for a mouth crop.
             min_score: mouths with a lower score are dropped, where no boxes are given; None for the model's own
                 choice, which keeps all mouths that are clearly visible in a detected face; 0 to drop none.
             unbiased: whether to take out what annotators have placed to one side (on Helen 1.5 % of the inter-ocular
@@ -221,7 +221,7 @@ class LipSegmenter:
         boxes: Sequence[MouthBox] = (),
         params: "TrackParams | None" = None,
     ) -> "Iterator[TrackedFrame]":
-        """Yields the mouths of each frame of a video with ids that last; see ``lipseg.inference.track.follow``.
+        """Yields the mouths of each frame of a video with ids that last; see ``lipseg.tracking.tracker.follow``.
 
         Args:
             frames: RGB uint8 (height, width, 3) arrays, or pairs of a time in seconds and such an array.
@@ -232,7 +232,7 @@ class LipSegmenter:
         Raises:
             DataError: if there is neither a detector nor a box to begin with, or a frame cannot be used.
         """
-        from lipseg.inference.track import follow
+        from lipseg.tracking.tracker import follow
 
         return follow(self, frames, detect, boxes=boxes, params=params)
 

@@ -11,23 +11,23 @@ from flax import nnx
 from numpy.typing import NDArray
 
 from lipseg import scheme
-from lipseg.data.frames import View
 from lipseg.data.statistics import Normaliser
 from lipseg.errors import ModelError
-from lipseg.model.annotation_bias import sideways_bias
-from lipseg.model.confidence import Confidence
+from lipseg.geometry import View
+from lipseg.inference.annotation_bias import sideways_bias
+from lipseg.inference.confidence import Confidence
+from lipseg.inference.predictor import Prediction
 from lipseg.model.evidence import gather_evidence
 from lipseg.model.locator import Locator
 from lipseg.model.mixture import Mixture
 from lipseg.model.nets import BaseNet, Hourglass, place
-from lipseg.model.predictor import Prediction
 from lipseg.model.weights import Arrays
 
 _BUCKETS = (1, 2, 4, 8, 16, 32)
 
 
 @dataclass(frozen=True)
-class Answers:
+class CascadeOutput:
     """Landmarks (N, 56, 2), unit coordinates, of the base alone, of the cascade and of the control, and the rest.
 
     ``evidence`` is (N, E), see ``lipseg.model.evidence``.
@@ -42,7 +42,7 @@ class Answers:
 
 
 class Cascade:
-    """A trained cascade, ready to run. Implements ``lipseg.model.predictor.Predictor``.
+    """A trained cascade, ready to run. Implements ``lipseg.inference.predictor.Predictor``.
 
     Args:
         net: the base network with its weights.
@@ -93,7 +93,7 @@ class Cascade:
 
     def __call__(self, views: NDArray[np.uint8]) -> Prediction:
         """Returns the prediction for (N, size, size, 3) uint8 RGB views; the head is the likeliest component's."""
-        answers = self.answers(views)
+        answers = self.outputs(views)
         return Prediction(
             points_unit=answers.cascade,
             component=answers.responsibilities.argmax(1),
@@ -101,7 +101,7 @@ class Cascade:
             score=answers.score,
         )
 
-    def answers(self, views: NDArray[np.uint8]) -> Answers:
+    def outputs(self, views: NDArray[np.uint8]) -> CascadeOutput:
         """Returns what base, cascade and control say of (N, size, size, 3) uint8 RGB views.
 
         Raises:
@@ -117,7 +117,7 @@ class Cascade:
             bucket = next(b for b in _BUCKETS if b >= len(chunk))
             padded = np.concatenate([chunk, np.repeat(chunk[-1:], bucket - len(chunk), axis=0)])
             parts.append([np.asarray(found)[: len(chunk)] for found in self._run(padded)])
-        return Answers(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        return CascadeOutput(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 def _compiled(

@@ -14,10 +14,10 @@ import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
-from lipseg.data.frames import Affine, from_unit, view_to_image, warp
 from lipseg.errors import ModelError
-from lipseg.model.predictor import LocatorView, Sighting
-from lipseg.model.relation import Relation
+from lipseg.geometry import Affine, from_unit, view_to_image, warp
+from lipseg.inference.predictor import LocatorView, Sighting
+from lipseg.inference.relation import Relation
 from lipseg.model.shapes import shapes_of
 from lipseg.model.weights import Arrays, module_arrays, restore
 
@@ -135,7 +135,7 @@ def mouth_of(points: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 
 
 class Locator:
-    """A trained locator, ready to run. Implements ``lipseg.model.predictor.MouthLocator``.
+    """A trained locator, ready to run. Implements ``lipseg.inference.predictor.MouthLocator``.
 
     Args:
         net: with its weights.

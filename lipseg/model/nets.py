@@ -161,7 +161,7 @@ class Hourglass(nnx.Module):
         for i in reversed(range(len(self.up))):
             x = self.decoder[i](jax.nn.relu(skips[i] + _upsample(self.up[i](x, train))), train)
         maps = self.maps(x)
-        guess = expectation(maps)
+        guess = soft_argmax(maps)
         frame = similarity_frame(jax.lax.stop_gradient(guess))
         features = jnp.concatenate([_normalise(guess, frame), context], axis=1)
         return Encoded(features, frame, self.masks(x), maps)
@@ -193,7 +193,7 @@ def _upsample(x: Array) -> Array:
     return jnp.broadcast_to(x[:, :, None, :, None, :], (b, h, 2, w, 2, c)).reshape(b, 2 * h, 2 * w, c)
 
 
-def expectation(maps: Array) -> Array:
+def soft_argmax(maps: Array) -> Array:
     """Returns the expected positions (B, P, 2), unit coordinates, of softmax(maps) over (B, M, M, P) logits."""
     b, m, _, p = maps.shape
     probability = jax.nn.softmax(maps.reshape(b, m * m, p), axis=1).reshape(b, m, m, p)

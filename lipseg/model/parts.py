@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from lipseg.data.frames import View
 from lipseg.errors import ModelError, ParamsError
+from lipseg.geometry import View
 from lipseg.model.mixture import SCORE_POINTS, Mixture
 from lipseg.model.nets import BaseNet, empty_net
 from lipseg.model.weights import Arrays, load_arrays, module_arrays, restore, save_arrays

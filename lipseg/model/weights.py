@@ -10,8 +10,8 @@ import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
-from lipseg.atomic import whole_file
 from lipseg.errors import ModelError
+from lipseg.files import whole_file
 
 Arrays = dict[str, NDArray[Any]]
 

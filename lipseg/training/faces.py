@@ -10,11 +10,11 @@ from lipseg.data.annotations import FaceSample
 from lipseg.data.crop_set import CropSet
 from lipseg.data.crops import read_sources
 from lipseg.data.face_set import FaceSet
-from lipseg.data.frames import Array, view_to_image, warp
-from lipseg.data.images import read_image
-from lipseg.inference.detect import DlibDetector, FaceBox, FaceDetector, attempts_of
+from lipseg.geometry import Array, view_to_image, warp
+from lipseg.images import read_image
+from lipseg.inference.detector import DlibDetector, FaceBox, FaceDetector, attempts_of
 from lipseg.inference.locate import MouthBox
-from lipseg.model.relation import DLIB_RELATION, Relation
+from lipseg.inference.relation import DLIB_RELATION, Relation
 from lipseg.params import Data
 from lipseg.progress import progress
 

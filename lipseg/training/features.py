@@ -9,8 +9,8 @@ from flax import nnx
 from lipseg.data.augment import Views, fixed_batches, sample_views, validation_views, views_on_boxes
 from lipseg.data.crop_set import SPLITS, CropSet
 from lipseg.data.feature_set import FeatureSet
-from lipseg.data.frames import View
 from lipseg.data.statistics import Normaliser
+from lipseg.geometry import View
 from lipseg.model.nets import BaseNet
 from lipseg.params import Augment
 from lipseg.progress import progress

@@ -16,20 +16,20 @@ import optax
 from flax import nnx
 from numpy.typing import NDArray
 
-from lipseg.data.ahead import ahead
 from lipseg.data.augment import Views, fixed_batches, region_maps, sample_views, validation_views
 from lipseg.data.crop_set import CropSet
-from lipseg.data.frames import View
 from lipseg.data.statistics import Normaliser
 from lipseg.errors import LipsegError
+from lipseg.geometry import View
 from lipseg.model.nets import BaseNet, build_net, place
 from lipseg.model.weights import Arrays
 from lipseg.params import Augment, Net, TrainBase
+from lipseg.prefetch import prefetch
 from lipseg.progress import progress
-from lipseg.training.born_again import taught_by
 from lipseg.training.checkpoint import Checkpoint
 from lipseg.training.losses import contour_error, dense_losses, landmark_loss, nme
-from lipseg.training.optim import averaged, base_optimiser
+from lipseg.training.optim import base_optimiser, ema
+from lipseg.training.self_distillation import taught_by
 
 
 class Batch(NamedTuple):
@@ -191,7 +191,7 @@ def _make_steps(graph: Any, optimiser: optax.GradientTransformation, train: Trai
         grads, (stats, figures) = gradient(state.params, state.stats, batch)
         updates, inner = optimiser.update(grads, state.optimiser, state.params)
         params = optax.apply_updates(state.params, updates)
-        means = averaged((state.mean_params, state.mean_stats), (params, stats), train.average, state.step)
+        means = ema((state.mean_params, state.mean_stats), (params, stats), train.average, state.step)
         return TrainState(params, stats, inner, *means, state.step + 1), figures
 
     @jax.jit
@@ -222,7 +222,7 @@ def _batches(
     map_size: int,
     rng: np.random.Generator,
 ) -> Iterator[Batch]:
-    """Returns one epoch of shuffled, augmented batches, made one ahead of the training in a thread of its own."""
+    """Returns one epoch of shuffled, augmented batches, prefetched in a thread of its own."""
     order = rng.permutation(faces)
     if len(order) < train.batch_size:
         order = np.resize(order, train.batch_size)
@@ -235,7 +235,7 @@ def _batches(
             views.images, views.points_unit, views.iod_unit, views.mirrored, region_maps(views.points_unit, map_size)
         )
 
-    return ahead(make, range(len(chunks)), 1)
+    return prefetch(make, range(len(chunks)), 1)
 
 
 def _pack(tree: Any) -> Arrays:

@@ -14,17 +14,17 @@ import optax
 from flax import nnx
 from numpy.typing import NDArray
 
-from lipseg.data.ahead import ahead
 from lipseg.data.crop_set import CropSet
 from lipseg.data.face_set import FaceSet
-from lipseg.data.frames import Affine, Array
 from lipseg.errors import LipsegError
+from lipseg.geometry import Affine, Array
 from lipseg.model.locator import Locator, build_locator
 from lipseg.params import Locate
+from lipseg.prefetch import prefetch
 from lipseg.progress import progress
 from lipseg.training.faces import learnt_relation
-from lipseg.training.looks import Looks, Sampler, varied
-from lipseg.training.optim import averaged, locator_optimiser
+from lipseg.training.locator_batches import LocatorBatch, Sampler, varied
+from lipseg.training.optim import ema, locator_optimiser
 
 _AVERAGE = 0.995  # decay of the moving average of the weights
 # Error of a side's middle, unit coordinates, where the loss turns from square to straight.
@@ -59,32 +59,32 @@ def fit_locator(faces: FaceSet, crops: CropSet, params: Locate, seed: int) -> Fi
     state = (weights, stats, optimiser.init(weights))
     mean = (weights, stats)
 
-    def objective(weights: Any, stats: Any, looks: Looks) -> Any:
+    def objective(weights: Any, stats: Any, batch: LocatorBatch) -> Any:
         model = nnx.merge(graph, weights, stats, copy=True)
-        found = model(looks.images, train=True)
-        off = jnp.sqrt(((found.points - looks.points) ** 2).sum(-1) + 1e-12)
+        found = model(batch.images, train=True)
+        off = jnp.sqrt(((found.points - batch.points) ** 2).sum(-1) + 1e-12)
         # Smooth L1 (Girshick, "Fast R-CNN", 2015), on the views that have a mouth.
         smooth = jnp.where(off < _KNEE, off**2 / (2 * _KNEE), off - _KNEE / 2)
-        points = (smooth.mean(1) * looks.presence).sum() / jnp.maximum(looks.presence.sum(), 1)
-        maps = (_map_loss(found.maps, looks.points) * looks.presence).sum() / jnp.maximum(looks.presence.sum(), 1)
-        presence = optax.sigmoid_binary_cross_entropy(found.presence, looks.presence).mean()
+        points = (smooth.mean(1) * batch.presence).sum() / jnp.maximum(batch.presence.sum(), 1)
+        maps = (_map_loss(found.maps, batch.points) * batch.presence).sum() / jnp.maximum(batch.presence.sum(), 1)
+        presence = optax.sigmoid_binary_cross_entropy(found.presence, batch.presence).mean()
         loss = _POINT_WEIGHT * points + _MAP_WEIGHT * maps + presence
         return loss, (nnx.state(model, nnx.BatchStat), jnp.stack([loss, points, maps, presence]))
 
     @jax.jit
-    def step(state: Any, mean: Any, looks: Looks, count: jax.Array) -> Any:
+    def step(state: Any, mean: Any, batch: LocatorBatch, count: jax.Array) -> Any:
         weights, stats, inner = state
-        grads, (stats, figures) = jax.grad(objective, has_aux=True)(weights, stats, looks)
+        grads, (stats, figures) = jax.grad(objective, has_aux=True)(weights, stats, batch)
         updates, inner = optimiser.update(grads, inner, weights)
         weights = optax.apply_updates(weights, updates)
-        return (weights, stats, inner), averaged(mean, (weights, stats), _AVERAGE, count), figures
+        return (weights, stats, inner), ema(mean, (weights, stats), _AVERAGE, count), figures
 
     history: list[dict[str, float]] = []
     bar = progress(total=total, desc="locate", unit="steps")
     for epoch in range(params.epochs):
         figures = np.zeros(4)
-        for looks in _epoch(train, params, steps, np.random.default_rng((seed, 23, epoch))):
-            state, mean, found = step(state, mean, looks, np.float32(bar.n))
+        for batch in _epoch(train, params, steps, np.random.default_rng((seed, 23, epoch))):
+            state, mean, found = step(state, mean, batch, np.float32(bar.n))
             figures += np.asarray(found) / steps
             bar.update(1)
         if not np.isfinite(figures).all():
@@ -124,7 +124,7 @@ def locator_figures(
     """Returns the errors on validation and test faces, each on the detector's own boxes and on jittered ones.
 
     Centre and width errors are in mouth widths, the roll's in degrees; ``fixed`` is the relation alone without the
-    network; ``presence`` the share of views judged rightly by the sign of the logit; ``passes`` the errors by looks.
+    network; ``presence`` the share of views judged rightly by the sign of the logit; ``passes`` the errors by batch.
     """
     figures: dict[str, dict[str, Any]] = {}
     for split in ("validation", "test"):
@@ -193,12 +193,12 @@ def _in_image(faces: FaceSet, row: int, mouth: Array) -> Array:
     return np.array([*to_image(mouth[:2]), *(mouth[2:4] * to_image.scale), mouth[4]])
 
 
-def _epoch(sampler: Sampler, params: Locate, steps: int, rng: np.random.Generator) -> Iterator[Looks]:
-    """Returns one epoch of batches, made one ahead of the training in a thread of its own."""
+def _epoch(sampler: Sampler, params: Locate, steps: int, rng: np.random.Generator) -> Iterator[LocatorBatch]:
+    """Returns one epoch of batches, prefetched in a thread of its own."""
     order = np.resize(rng.permutation(sampler.rows), steps * params.batch_size).reshape(steps, -1)
     seeds = rng.integers(0, 2**63, steps)
 
-    def make(k: int) -> Looks:
+    def make(k: int) -> LocatorBatch:
         return sampler.batch(order[k], max(1, params.batch_size // 2), np.random.default_rng(seeds[k]))
 
-    return ahead(make, range(steps), 1)
+    return prefetch(make, range(steps), 1)

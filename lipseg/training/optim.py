@@ -71,7 +71,7 @@ def head_optimiser(learning_rate: float) -> optax.GradientTransformation:
     return optax.adam(learning_rate)
 
 
-def averaged(means: _Tree, values: _Tree, decay: float, step: jax.Array) -> _Tree:
+def ema(means: _Tree, values: _Tree, decay: float, step: jax.Array) -> _Tree:
     """Returns the moving averages of weights or statistics after a step.
 
     The averages forget their start quickly: with a decay of 0 they are the values themselves.

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg.data.sheets import INNER_COLOUR, OUTER_COLOUR
-from lipseg.inference.contours import smooth
-from lipseg.inference.track import TrackedLips
+from lipseg.rendering.masks import smooth
+from lipseg.tracking.tracker import TrackedLips
 
 _SHIFT = 4
 # Points along the curve for every landmark.

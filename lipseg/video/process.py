@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lipseg.errors import DataError
 from lipseg.inference.locate import MouthBox
 from lipseg.inference.segmenter import LipSegmenter
-from lipseg.inference.track import Detect, TrackedFrame, TrackedLips, Tracker, TrackParams
+from lipseg.tracking.tracker import Detect, TrackedFrame, TrackedLips, Tracker, TrackParams
 from lipseg.video.overlay import draw_lips
 from lipseg.video.reading import VideoReader
 from lipseg.video.writing import VideoWriter

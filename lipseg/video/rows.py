@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from lipseg.errors import DataError
-from lipseg.inference.track import TrackedFrame, TrackedLips
+from lipseg.tracking.tracker import TrackedFrame, TrackedLips
 from lipseg.video.libraries import need
 
 _PIXEL_DECIMALS = 2

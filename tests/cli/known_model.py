@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from lipseg.data.frames import View
-from lipseg.model.predictor import Prediction
+from lipseg.geometry import View
+from lipseg.inference.predictor import Prediction
 
 _ANGLE = np.linspace(0, 2 * np.pi, 28, endpoint=False)
 _RING = np.stack([-np.cos(_ANGLE), -0.5 * np.sin(_ANGLE)], 1)

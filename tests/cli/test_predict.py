@@ -19,10 +19,10 @@ from known_model import UNIT, Ellipses
 from PIL import Image
 
 import lipseg
-from lipseg.cli import writers
 from lipseg.cli.app import main
 from lipseg.cli.exit_codes import ExitCode, OutputError
 from lipseg.errors import ModelError
+from lipseg.formats import writers
 from lipseg.inference import segmenter
 
 MARGIN = Ellipses.view.margin

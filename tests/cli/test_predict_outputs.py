@@ -14,11 +14,11 @@ from PIL import Image
 from test_predict import expected, files, rows, save
 
 from lipseg import scheme
-from lipseg.cli import writers
 from lipseg.cli.exit_codes import ExitCode
-from lipseg.inference import contours
-from lipseg.inference.find import Candidates
+from lipseg.formats import writers
+from lipseg.inference.mouths import Candidates
 from lipseg.inference.segmenter import Lips, LipSegmenter, MouthViews
+from lipseg.rendering import masks as contours
 
 model, lips = test_predict.model, test_predict.lips
 

@@ -12,7 +12,7 @@ from known_model import UNIT, Ellipses
 
 from lipseg.cli.app import main
 from lipseg.cli.exit_codes import ExitCode
-from lipseg.data.frames import View
+from lipseg.geometry import View
 from lipseg.inference import segmenter
 
 av = pytest.importorskip("av")

@@ -33,7 +33,7 @@ EVALUATE = ("evaluate", *PARTS, "--out", "bad/results", "--metrics", "bad/metric
 FINDING = ("--locator", "data/locator/locator.safetensors", "--confidence", "data/confidence.safetensors")
 FIGURES = (
     *("--metrics", "reports/metrics.json", "--results", "reports/results"),
-    *("--finding", "reports/locator.json", "--trust", "reports/confidence.json"),
+    *("--finding", "reports/locator.json", "--calibration", "reports/confidence.json"),
 )
 BUNDLE = ("bundle", *PARTS, *FINDING, *FIGURES, "--out", "bad/lipseg")
 

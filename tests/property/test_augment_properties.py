@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lipseg import scheme
 from lipseg.data.augment import region_maps, sample_views
-from lipseg.data.frames import View, from_unit
+from lipseg.geometry import View, from_unit
 from lipseg.params import Augment
 
 shares = st.floats(0, 1)

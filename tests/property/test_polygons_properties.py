@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lipseg import scheme
-from lipseg.inference.polygons import area, clipped, from_corner, regions_in_picture
+from lipseg.rendering.polygons import area, clipped, from_corner, regions_in_picture
 
 
 @st.composite

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lipseg.model.annotation_bias import sideways_bias, without_bias
+from lipseg.inference.annotation_bias import sideways_bias, without_bias
 
 
 def ellipses():

@@ -9,7 +9,7 @@ import pytest
 from lipseg import scheme
 from lipseg.data.augment import fixed_batches, region_maps, sample_views, validation_views, views_on_boxes
 from lipseg.data.crop_set import CropSet
-from lipseg.data.frames import View, from_unit
+from lipseg.geometry import View, from_unit
 
 SIZE = 176  # of the wide crop
 TO_IMAGE = np.array([[0.9, 0.0, 30.0], [0.0, 0.9, 10.0]])

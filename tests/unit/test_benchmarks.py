@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from benchmarks import outlines, peers, speed
 from lipseg import scheme
-from lipseg.data.images import write_image
 from lipseg.errors import DataError
+from lipseg.images import write_image
 
 _SPEC = importlib.util.spec_from_file_location("lipeval", Path(__file__).parents[1] / "reference" / "lipeval.py")
 lipeval = importlib.util.module_from_spec(_SPEC)

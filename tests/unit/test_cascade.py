@@ -27,7 +27,7 @@ def views(crops, view):
 
 @pytest.fixture(scope="module")
 def answers(cascade, views):
-    return cascade.answers(views)
+    return cascade.outputs(views)
 
 
 def test_shapes_and_types(cascade, answers, views):
@@ -65,14 +65,14 @@ def test_each_face_is_answered_by_its_component_s_head(cascade, answers, views, 
 
 @pytest.mark.parametrize("n", [1, 3, 4])
 def test_answers_do_not_depend_on_the_batch(cascade, answers, views, n):
-    found = cascade.answers(views[5 : 5 + n])
+    found = cascade.outputs(views[5 : 5 + n])
     for name in ("base", "cascade", "control", "responsibilities", "score"):
         np.testing.assert_allclose(getattr(found, name), getattr(answers, name)[5 : 5 + n], atol=1e-4)
 
 
 def test_more_views_than_one_batch_holds(cascade, answers, views):
     assert len(views) > model_cascade._BUCKETS[-1]
-    found = cascade.answers(np.concatenate([views[3:], views]))
+    found = cascade.outputs(np.concatenate([views[3:], views]))
     assert found.base.shape == (45, 56, 2)
     np.testing.assert_allclose(found.cascade[21:], answers.cascade, atol=1e-4)
 
@@ -102,7 +102,7 @@ def one(mixture):
 
 def test_one_component_with_the_base_s_head_is_the_base(base, mixture, normaliser, view, views):
     heads = {name: array[None] for name, array in module_arrays(base.head).items()}
-    found = Cascade(base, heads, one(mixture), normaliser, view, {}).answers(views[:4])
+    found = Cascade(base, heads, one(mixture), normaliser, view, {}).outputs(views[:4])
     np.testing.assert_allclose(found.cascade, found.base, atol=1e-6)
     np.testing.assert_array_equal(found.control, found.base)  # there is no control head
     np.testing.assert_array_equal(found.responsibilities, 1)
@@ -140,7 +140,7 @@ def test_a_model_folder_there_and_back(cascade, saved, answers, views):
     found = load_cascade(saved)
     assert found.view == cascade.view
     assert found.card["net"] == cascade.card["net"]
-    again = found.answers(views)
+    again = found.outputs(views)
     np.testing.assert_array_equal(again.cascade, answers.cascade)
     np.testing.assert_array_equal(again.score, answers.score)
     np.testing.assert_array_equal(again.control, again.base)  # the control stays behind
@@ -154,10 +154,10 @@ def test_the_same_cascade_has_the_same_bytes(cascade, saved, tmp_path):
 
 def with_extras(cascade):
     """The cascade with a locator and a confidence whose numbers are known."""
-    from lipseg.model.confidence import EVIDENCE, Confidence
+    from lipseg.inference.confidence import EVIDENCE, Confidence
+    from lipseg.inference.predictor import LocatorView
+    from lipseg.inference.relation import DLIB_RELATION
     from lipseg.model.locator import Locator, build_locator
-    from lipseg.model.predictor import LocatorView
-    from lipseg.model.relation import DLIB_RELATION
 
     n = len(EVIDENCE)
     ones = np.ones(n, np.float32)
@@ -175,7 +175,7 @@ def test_locator_and_confidence_travel_with_the_model(cascade, views, tmp_path):
     save_cascade(tmp_path / "m", full, full.card)
     found = load_cascade(tmp_path / "m")
     np.testing.assert_array_equal(found(views).score, full(views).score)
-    expected = full.confidence.score(full.answers(views).evidence)
+    expected = full.confidence.score(full.outputs(views).evidence)
     np.testing.assert_allclose(full(views).score, expected, atol=1e-5)
     looks = np.random.default_rng(0).integers(0, 255, (2, 16, 16, 3), np.uint8)
     for a, b in zip(found.locator.look(looks), full.locator.look(looks), strict=True):
@@ -263,7 +263,7 @@ def parts(cascade, net_params, tmp_path):
 
 def test_the_stages_files_make_the_cascade(parts, answers, views):
     found = assemble(*parts)
-    again = found.answers(views)
+    again = found.outputs(views)
     for name in ("base", "cascade", "control"):
         np.testing.assert_array_equal(getattr(again, name), getattr(answers, name))
     assert found.card["mixture"] == {"dropped": 0}

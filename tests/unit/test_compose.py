@@ -56,11 +56,11 @@ def at(tmp_path_factory, crops, features, mixture, cascade, params):
     never = {"won": False, "faces": 0, "validation_faces": 0, "base_error": None, "tuned_error": None}
     save_heads(root / "heads", cascade.heads, cascade.control, {"components": [facts, never], "control": facts})
     ranked = [{"coverage": c, "ranking": r, "contour": c / 50} for r in ("score", "best possible") for c in (0.5, 1.0)]
-    write_rows(root / "trust" / "risk_coverage.csv", ranked)
+    write_rows(root / "calibration" / "risk_coverage.csv", ranked)
     bins = [{"group": "all", "score": s, "share": s, "trials": 9} for s in (0.1, 0.9)]
-    write_rows(root / "trust" / "reliability.csv", bins)
+    write_rows(root / "calibration" / "reliability.csv", bins)
     folder = Path(crops.images.filename).parent
-    paths = {name: root / name for name in ("results", "galleries", "heads", "trust")}
+    paths = {name: root / name for name in ("results", "galleries", "heads", "calibration")}
     tables = {name: root / f"{name}.csv" for name in ("history", "selection", "curves")}
     return Namespace(crops=folder, **paths, **tables)
 
@@ -103,7 +103,9 @@ def test_the_page_renders(report, params, tmp_path):
         assert text in page
 
 
-@pytest.mark.parametrize("name", ["crops", "history", "selection", "galleries", "heads", "curves", "results", "trust"])
+@pytest.mark.parametrize(
+    "name", ["crops", "history", "selection", "galleries", "heads", "curves", "results", "calibration"]
+)
 def test_a_missing_file_is_named(params, at, tmp_path, name):
     with pytest.raises(LipsegError, match="nowhere"):
         compose_report(params, Namespace(**{**vars(at), name: tmp_path / "nowhere"}))

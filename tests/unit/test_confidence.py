@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from lipseg.evaluation import confidence as calibration
+from lipseg.evaluation import calibration
 from lipseg.evaluation.trials import SEEN, UNSEEN, Trials
-from lipseg.model.confidence import EVIDENCE
+from lipseg.inference.confidence import EVIDENCE
 
 
 def made_trials(n: int, seed: int) -> Trials:
@@ -85,8 +85,8 @@ def test_evidence_of_a_cascade_is_finite_and_of_every_kind(cascade, crops, view)
     from lipseg.data.augment import views_on_boxes
 
     views = views_on_boxes(crops, np.arange(3), None, view)
-    evidence = cascade.answers(views.images).evidence
+    evidence = cascade.outputs(views.images).evidence
     assert evidence.shape == (3, len(EVIDENCE))
     assert np.isfinite(evidence).all()
     noise = np.random.default_rng(0).integers(0, 255, views.images.shape, np.uint8)
-    assert np.isfinite(cascade.answers(noise).evidence).all()
+    assert np.isfinite(cascade.outputs(noise).evidence).all()

@@ -14,8 +14,8 @@ from lipseg.data import annotations
 from lipseg.data.annotations import FaceSample
 from lipseg.data.crop_set import SPLITS, load_crops
 from lipseg.data.crops import assign_split, crop_sheet, make_crops, read_sources
-from lipseg.data.images import read_image
 from lipseg.errors import DataError
+from lipseg.images import read_image
 
 
 @pytest.fixture

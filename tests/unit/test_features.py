@@ -5,7 +5,7 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 
-from lipseg.data.frames import View
+from lipseg.geometry import View
 from lipseg.model.nets import Tcnn
 from lipseg.params import Net
 from lipseg.training.features import extract_features

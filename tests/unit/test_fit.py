@@ -7,14 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lipseg.data.frames import View
 from lipseg.errors import LipsegError
+from lipseg.geometry import View
 from lipseg.model.nets import Tcnn, place
 from lipseg.model.weights import module_arrays
 from lipseg.params import Net, TrainBase
 from lipseg.training import fit
-from lipseg.training.born_again import taught_by
 from lipseg.training.checkpoint import Checkpoint
+from lipseg.training.self_distillation import taught_by
 
 TRAIN = TrainBase(
     epochs=3,

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from lipseg.data import images
-from lipseg.data.images import decode_image, from_pil, read_image, to_rgb8, write_image
+from lipseg import images
 from lipseg.errors import DataError
+from lipseg.images import decode_image, from_pil, read_image, to_rgb8, write_image
 
 
 @pytest.fixture

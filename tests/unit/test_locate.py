@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lipseg.data.frames import View
 from lipseg.errors import DataError
+from lipseg.geometry import View
 from lipseg.inference import locate
 from lipseg.inference.locate import MouthBox
 

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from lipseg.data.face_set import load_faces, save_faces
 from lipseg.errors import DataError, ModelError
-from lipseg.inference.detect import FaceBox
+from lipseg.inference.detector import FaceBox
+from lipseg.inference.relation import DLIB_RELATION
 from lipseg.model.bundle import load_locator, save_locator
 from lipseg.model.locator import mouth_of
-from lipseg.model.relation import DLIB_RELATION
 from lipseg.params import Locate
 from lipseg.training.faces import find_faces, mouths_of
 from lipseg.training.locator import fit_locator, mouth_errors
-from lipseg.training.looks import Sampler, side_middles
+from lipseg.training.locator_batches import Sampler, side_middles
 
 PARAMS = Locate(
     *(16, 1.3, 2, 2, 2, 8, 2.0e-3),

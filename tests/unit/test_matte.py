@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lipseg.inference import contours
-from lipseg.inference.coverage import scanline_coverage
+from lipseg.rendering import masks as contours
+from lipseg.rendering.coverage import scanline_coverage
 
 
 def mouth(x=70.3, y=50.7, width=50.0, height=25.0, opening=8.0, roll=0.0):

@@ -17,7 +17,7 @@ from lipseg.params import Net
 pytestmark = pytest.mark.usefixtures("strict_types")
 
 # Compiled whole: operation by operation they would be dozens of programs.
-expectation, place = jax.jit(nets.expectation), jax.jit(nets.place)
+soft_argmax, place = jax.jit(nets.soft_argmax), jax.jit(nets.place)
 similarity_frame, normalise = jax.jit(nets.similarity_frame), jax.jit(nets._normalise)
 
 
@@ -146,8 +146,8 @@ def test_the_expectation_of_a_peaked_map_is_its_peak():
     for b in range(2):
         for p in range(3):
             maps[b, peaks[b, p, 1], peaks[b, p, 0], p] = 50
-    np.testing.assert_allclose(expectation(jnp.asarray(maps)), (peaks + 0.5) / 8, atol=1e-6)
-    np.testing.assert_allclose(expectation(jnp.zeros((1, 8, 8, 3))), 0.5, atol=1e-6)
+    np.testing.assert_allclose(soft_argmax(jnp.asarray(maps)), (peaks + 0.5) / 8, atol=1e-6)
+    np.testing.assert_allclose(soft_argmax(jnp.zeros((1, 8, 8, 3))), 0.5, atol=1e-6)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lipseg.inference import oklab
+from lipseg.makeup import oklab
 
 # Linear sRGB to CIE XYZ of D65 (IEC 61966-2-1).
 XYZ = np.array(

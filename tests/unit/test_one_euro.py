@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lipseg.inference.one_euro import OneEuroFilter, OneEuroParams, smoothing
+from lipseg.tracking.one_euro import OneEuroFilter, OneEuroParams, smoothing
 
 RATE = 30.0
 

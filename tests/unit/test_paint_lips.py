@@ -14,8 +14,9 @@ from lipseg import scheme
 from lipseg.data.face_shape import STATES
 from lipseg.data.synthesize import draw_face
 from lipseg.errors import DataError
-from lipseg.inference import contours, oklab
-from lipseg.inference.makeup import FINISHES, Painter, paint_lips, painter, parse_colour, parse_finish
+from lipseg.makeup import oklab
+from lipseg.makeup.lipstick import FINISHES, Painter, paint_lips, painter, parse_colour, parse_finish
+from lipseg.rendering import masks as contours
 
 COLOUR = (176, 48, 96)
 

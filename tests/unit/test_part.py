@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lipseg.data.frames import view_to_image, warp
+from lipseg.geometry import view_to_image, warp
 from lipseg.inference.part import part_shown
 
 SIZE = 40

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 import lipseg
-from lipseg.data.frames import View
+from lipseg.geometry import View
 from lipseg.inference import segmenter
-from lipseg.inference.detect import FaceBox
-from lipseg.model.predictor import Prediction
+from lipseg.inference.detector import FaceBox
+from lipseg.inference.predictor import Prediction
 
 _ANGLE = np.linspace(0, 2 * np.pi, 28, endpoint=False)
 _RING = np.stack([-np.cos(_ANGLE), -0.5 * np.sin(_ANGLE)], 1)

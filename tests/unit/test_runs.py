@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from lipseg.data.frames import Affine, from_unit
 from lipseg.errors import DataError
 from lipseg.evaluation import metrics, runs
 from lipseg.evaluation.galleries import mouth, prediction, write_galleries
+from lipseg.geometry import Affine, from_unit
 from lipseg.params import Evaluate
 
 PARAMS = Evaluate(shift=0.1, scale=0.15, resamples=100, examples=4)

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import lipseg
-from lipseg.data.frames import View
 from lipseg.errors import DataError, ModelError
+from lipseg.geometry import View
 from lipseg.inference.locate import MouthBox
+from lipseg.inference.predictor import Prediction
 from lipseg.inference.segmenter import Lips, LipSegmenter
-from lipseg.model.predictor import Prediction
 
 
 class SamePoints:

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import lipseg
+from lipseg.inference.card import CARD, DEFAULT_MODEL, WEIGHTS
 from lipseg.model.bundle import save_cascade
-from lipseg.model.folder import CARD, DEFAULT_MODEL, WEIGHTS
 
 ROOT = Path(__file__).parents[2]
 

@@ -14,9 +14,9 @@ from lipseg.data import synthesize
 from lipseg.data.annotations import FaceSample
 from lipseg.data.annotations.synthetic import read
 from lipseg.data.face_shape import MOUTHS, Pose, sample_shape
-from lipseg.data.images import read_image
 from lipseg.data.synthesize import STATES, contact_sheet, draw_face, helen_points, write_dataset
 from lipseg.errors import DataError
+from lipseg.images import read_image
 
 SIZE = 128
 

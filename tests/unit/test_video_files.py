@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lipseg.data.frames import View
 from lipseg.errors import DataError
+from lipseg.geometry import View
 from lipseg.inference.locate import MouthBox
+from lipseg.inference.predictor import Prediction
 from lipseg.inference.segmenter import Lips, LipSegmenter
-from lipseg.inference.track import TrackedFrame, TrackedLips, TrackParams
-from lipseg.model.predictor import Prediction
+from lipseg.tracking.tracker import TrackedFrame, TrackedLips, TrackParams
 from lipseg.video import libraries
 from lipseg.video.process import process_video
 from lipseg.video.reading import VideoReader

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from lipseg.data.frames import View
 from lipseg.errors import ModelError
+from lipseg.geometry import View
 from lipseg.model.parts import load_base, load_mixture, save_base, save_mixture
 from lipseg.model.weights import load_arrays, module_arrays, restore, save_arrays
 from lipseg.params import ViewParams

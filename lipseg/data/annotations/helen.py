@@ -15,8 +15,8 @@ import numpy as np
 
 from lipseg import scheme
 from lipseg.data.annotations import FaceSample, Split, Unusable
-from lipseg.data.images import IMAGE_SUFFIXES
 from lipseg.errors import DataError
+from lipseg.images import IMAGE_SUFFIXES
 
 LAYOUT = "image/, annotation/, trainnames.txt, testnames.txt"
 

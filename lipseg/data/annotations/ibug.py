@@ -18,8 +18,8 @@ import numpy as np
 
 from lipseg import scheme
 from lipseg.data.annotations import FaceSample, Split, Unusable
-from lipseg.data.images import IMAGE_SUFFIXES
 from lipseg.errors import DataError
+from lipseg.images import IMAGE_SUFFIXES
 
 
 def read(root: Path) -> Iterator[FaceSample | Unusable]:

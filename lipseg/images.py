@@ -1,0 +1,152 @@
+"""Reading and writing pictures."""
+
+import contextlib
+import io
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import imageio.v3 as iio
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError, features
+
+from lipseg.errors import DataError
+from lipseg.files import whole_file
+
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".heic", ".heif", ".hif", ".avif"}
+)
+
+# Brands of ISO base media files that hold pictures (ISO/IEC 23008-12, annex B; the AV1 image file format, 6).
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Returns a picture as (height, width, 3) uint8 RGB, turned upright by its EXIF orientation.
+
+    Grey pictures are repeated over the channels, alpha is laid on white, deeper than 8 bits is scaled down, and of an
+    animation the first frame is taken. HEIC needs the extra ``heic``, AVIF Pillow 11.3 or later.
+
+    Raises:
+        DataError: if the file is missing or not a picture that can be decoded.
+    """
+    try:
+        with path.open("rb") as file:
+            return _decoded(file, str(path))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def decode_image(content: bytes, name: str) -> NDArray[np.uint8]:
+    """Returns the picture in the bytes of a picture file, as ``read_image`` does.
+
+    Args:
+        content: of the file.
+        name: of the picture, for messages.
+
+    Raises:
+        DataError: if it is not a picture that can be decoded.
+    """
+    return _decoded(io.BytesIO(content), name)
+
+
+def from_pil(image: Image.Image) -> NDArray[np.uint8]:
+    """Returns an opened picture as ``read_image`` does.
+
+    Raises:
+        OSError: or whatever else Pillow raises for a damaged picture.
+        DataError: if its kind is not known.
+    """
+    image.load()
+    # A damaged EXIF block does not make the picture unusable: then it is taken as it is stored.
+    with contextlib.suppress(Exception):
+        image = ImageOps.exif_transpose(image)
+    if image.mode == "P":
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+    elif image.mode not in ("1", "L", "LA", "RGB", "RGBA", "CMYK", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"):
+        image = image.convert("RGBA" if image.mode in ("PA", "La", "RGBa") else "RGB")
+    return to_rgb8(np.asarray(image), cmyk=image.mode == "CMYK")
+
+
+def _decoded(file: BinaryIO, name: str) -> NDArray[np.uint8]:
+    try:
+        with _opened(file, name) as image:
+            return from_pil(image)
+    except DataError as error:
+        raise error if str(error).startswith(name) else DataError(f"{name}: {error}") from error
+    except Exception as error:  # decoders of damaged files raise whatever they like
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if isinstance(error, UnidentifiedImageError):  # its message holds no more than an address
+            reason = "damaged, or in no picture format that is known"
+        raise DataError(f"{name}: not a picture that can be read ({reason})") from error
+
+
+def _opened(file: BinaryIO, name: str) -> Image.Image:
+    """Opens a picture; the HEIF plugin is loaded when the first picture needs it."""
+    try:
+        return Image.open(file)
+    except UnidentifiedImageError:
+        file.seek(0)
+        head = file.read(64)
+        if not head:
+            raise DataError(f"{name}: not a picture that can be read (it is empty)") from None
+        brands = {head[at : at + 4] for at in (8, *range(16, len(head), 4))} if head[4:8] == b"ftyp" else set()
+        if brands & _AVIF_BRANDS and not features.check("avif"):
+            raise DataError(f"{name}: AVIF needs Pillow 11.3 or later: pip install 'lipseg[heic]'") from None
+        if not brands & _HEIF_BRANDS or ".heic" in Image.registered_extensions():
+            raise
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        raise DataError(f"{name}: HEIC needs one more package: pip install 'lipseg[heic]'") from None
+    register_heif_opener()
+    file.seek(0)
+    return Image.open(file)
+
+
+def to_rgb8(image: NDArray[Any], *, cmyk: bool = False) -> NDArray[np.uint8]:
+    """Returns any of grey, grey + alpha, RGB, RGBA, CMYK, at 8 or 16 bits or as floats in 0..1, as RGB uint8.
+
+    Args:
+        image: (height, width) or (height, width, 1 to 4).
+        cmyk: whether four channels are ink (as Pillow decodes them, 255 = full ink) and not RGB + alpha.
+
+    Raises:
+        DataError: for any other shape or type.
+    """
+    if image.ndim == 2:
+        image = image[..., None]
+    if image.ndim != 3 or image.shape[2] not in (1, 2, 3, 4) or 0 in image.shape:
+        raise DataError(f"a picture must be height x width x 1, 2, 3 or 4, not an array of shape {image.shape}")
+    if image.dtype == bool:
+        image = image.astype(np.uint8) * np.uint8(255)
+    elif image.dtype.kind == "f":
+        image = np.round(np.clip(image, 0.0, 1.0) * 255).astype(np.uint8)
+    elif image.dtype.newbyteorder("=") in (np.uint16, np.int32):  # Pillow's modes "I;16*" and "I": 16-bit greys
+        image = (np.clip(image, 0, 65535) // 257).astype(np.uint8)
+    elif image.dtype != np.uint8:
+        raise DataError(f"a picture must hold uint8, uint16, float or bool, not {image.dtype}")
+    channels = image.shape[2]
+    if channels == 4 and cmyk:
+        ink = image.astype(np.float32) / 255
+        return np.round(255 * (1 - ink[..., :3]) * (1 - ink[..., 3:])).astype(np.uint8)
+    if channels in (2, 4):
+        alpha = image[..., -1:].astype(np.float32) / 255
+        image = np.round(image[..., :-1] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+    return np.ascontiguousarray(np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image)
+
+
+def write_image(path: Path, image: NDArray[np.uint8], *, quality: int = 90) -> None:
+    """Writes a picture whole or not at all; the format follows the ending.
+
+    Args:
+        path: .png or .jpg.
+        image: (height, width), or (height, width, 3 or 4) uint8 RGB(A).
+        quality: of a JPEG.
+    """
+    options: dict[str, Any] = {"quality": quality} if path.suffix.lower() in (".jpg", ".jpeg") else {}
+    with whole_file(path) as partial:
+        iio.imwrite(partial, image, plugin="pillow", **options)

@@ -1,0 +1,1 @@
+"""Landmarks to pictures: masks, mattes, curves, polygons and measures."""

@@ -1,0 +1,1 @@
+"""Mouths followed through a video."""
