@@ -26,8 +26,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lipseg.errors import LipsegError
+    from lipseg.inference.lips import Lips
     from lipseg.inference.locate import MouthBox
-    from lipseg.inference.segmenter import Lips, LipSegmenter
+    from lipseg.inference.segmenter import LipSegmenter
     from lipseg.makeup.lipstick import paint_lips
     from lipseg.tracking.tracker import Tracker
 
@@ -37,7 +38,7 @@ __all__ = ["LipSegmenter", "Lips", "LipsegError", "MouthBox", "Tracker", "__vers
 
 _HOMES = {
     "LipSegmenter": "lipseg.inference.segmenter",
-    "Lips": "lipseg.inference.segmenter",
+    "Lips": "lipseg.inference.lips",
     "LipsegError": "lipseg.errors",
     "MouthBox": "lipseg.inference.locate",
     "Tracker": "lipseg.tracking.tracker",

@@ -69,7 +69,7 @@ def predict(
     model's own margin around it.
 
     Without -o, prints one JSON object a picture: {"image", "width", "height", "faces": [{"box", "roll" (degrees, where
-    the box is turned), "score", "state", "component", "outer", "inner"}]}, a "reason" where no face was found, an
+    the box is turned), "score", "component", "outer", "inner"}]}, a "reason" where no face was found, an
     "error" for a picture that failed. With -o, prints them only with --json, and not for pictures that were skipped.
 
     \b
@@ -205,9 +205,9 @@ def _solved(segmenter: "LipSegmenter", batch: "list[tuple[InputImage, MouthViews
         if isinstance(cut, DataError):
             yield Result(image.path, error=str(cut))
         else:
-            lips = next(solved)
-            reason = "" if lips else cut.reason or "no face found"
-            yield Result(image.path, cut.picture_size, lips, reason=reason, content=image.content)
+            found = next(solved)
+            reason = "" if found else found.reason or "no face found"
+            yield Result(image.path, cut.picture_size, list(found), reason=reason, content=image.content)
 
 
 def _written(result: Result, writers: list[Writer], targets: dict[str, Path]) -> Result:

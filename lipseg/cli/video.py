@@ -64,7 +64,7 @@ def video(
     """Follow the lips of everybody in a video, with ids that last from frame to frame.
 
     Coordinates are pixels of the upright frame, times those of the video. Prints one JSON object a frame: {"frame",
-    "time", "faces": [{"id", "opening", "opening_px", "width", "areas", "state", "score", "outer", "inner"}]}, with an
+    "time", "faces": [{"id", "opening", "opening_px", "width", "areas", "component", "score", "outer", "inner"}]}, with an
     empty list where there is no mouth; opening_px is the gap between the lips, opening the same over the width. Broken
     frames are skipped and counted.
     """

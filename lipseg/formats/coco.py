@@ -9,7 +9,7 @@ from lipseg.formats.gathered import GatheredWriter, Row
 from lipseg.formats.writers import Result, finite_score, rounded
 
 if TYPE_CHECKING:
-    from lipseg.inference.segmenter import Lips
+    from lipseg.inference.lips import Lips
 
 _DESCRIPTION = "lipseg: upper lip, lower lip, inner mouth, and 56 landmarks"
 _SUPERCATEGORY = "mouth"
@@ -103,7 +103,7 @@ def _annotations(lips: "Lips", face: int, height: int, width: int) -> list[dict[
     shared = {
         "iscrowd": 0,
         **({} if score is None else {"score": score}),
-        "attributes": {"face": face, "state": lips.state},
+        "attributes": {"face": face, "component": lips.component},
     }
 
     def shape(category: str, polygons: list[Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ class CsvWriter(GatheredWriter):
 
     def row(self, place: str, result: Result) -> Row:
         faces = [
-            [face, finite_score(lips), lips.state, *rounded(lips.landmarks[:, 0]), *rounded(lips.landmarks[:, 1])]
+            [face, finite_score(lips), lips.component, *rounded(lips.landmarks[:, 0]), *rounded(lips.landmarks[:, 1])]
             for face, lips in enumerate(result.lips)
         ]
         return {"image": place, "faces": faces}
@@ -53,7 +53,7 @@ def _header() -> list[str]:
     from lipseg import scheme
 
     return [
-        *("image", "face", "score", "state"),
+        *("image", "face", "score", "component"),
         *(f"{axis}{point}" for axis in "xy" for point in range(scheme.N_POINTS)),
     ]
 

@@ -14,7 +14,7 @@ from lipseg.cli.exit_codes import output_errors
 from lipseg.files import whole_file
 
 if TYPE_CHECKING:
-    from lipseg.inference.segmenter import Lips
+    from lipseg.inference.lips import Lips
 
 # RGB of the labels 0 background, 1 upper lip, 2 lower lip, 3 inner mouth: told apart by the colour-blind too
 # (Okabe and Ito, "Color universal design", 2008).
@@ -68,7 +68,6 @@ def _face_json(lips: "Lips") -> dict[str, Any]:
         "box": rounded(lips.box),
         **({"roll": roll} if roll else {}),
         "score": finite_score(lips),
-        "state": lips.state,
         "component": lips.component,
         "outer": [rounded(point) for point in lips.outer.tolist()],
         "inner": [rounded(point) for point in lips.inner.tolist()],

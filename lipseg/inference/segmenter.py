@@ -17,11 +17,11 @@ from lipseg.inference.annotation_bias import without_bias
 from lipseg.inference.card import DEFAULT_MODEL, check_model_folder
 from lipseg.inference.confidence import Confidence
 from lipseg.inference.detector import FaceDetector, make_detector
+from lipseg.inference.lips import Detections, Lips
 from lipseg.inference.locate import MouthBox, as_boxes, whole_picture
 from lipseg.inference.mouths import Candidates, distinct_mouths, find_mouths
 from lipseg.inference.part import Part, part_shown
 from lipseg.inference.predictor import MouthLocator, Predictor
-from lipseg.rendering import masks as contours
 
 if TYPE_CHECKING:
     from lipseg.tracking.tracker import Detect, TrackedFrame, TrackParams
@@ -33,68 +33,6 @@ _AROUND = 2.5
 
 Picture = NDArray[Any] | Path | str | Image.Image
 Boxes = ArrayLike | Sequence[MouthBox] | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Lips:
-    """The lips of one face.
-
-    Everything is in pixels of the picture (after EXIF rotation), (x, y), pixel centres at integers.
-
-    Attributes:
-        box: x0, y0, x1, y1 of the mouth box that the model was shown.
-        score: 0..1, the estimated probability that the contours are right: that their mean distance from the true
-            ones is below the bound on the model's card (``calibrate.bound``, a share of the inter-ocular distance).
-            Of a model without calibration, how typical the mouth is of those that it was trained on.
-        component: the mixture component whose head placed the landmarks.
-        responsibilities: (K,) float32 posterior over the components, sums to 1.
-        landmarks: (56, 2) float32, in the order of ``lipseg.scheme``.
-        picture_size: (height, width) of the picture, for the masks.
-        roll: angle in radians of the box about its centre, see ``locate.MouthBox``.
-    """
-
-    box: tuple[float, float, float, float]
-    score: float
-    component: int
-    responsibilities: NDArray[np.float32]
-    landmarks: NDArray[np.float32]
-    picture_size: tuple[int, int]
-    roll: float = 0.0
-
-    @property
-    def state(self) -> int:
-        """The mouth's state: the mixture component whose head placed the landmarks."""
-        return self.component
-
-    @property
-    def outer(self) -> NDArray[np.float32]:
-        """(28, 2) closed outer contour, from the image-left corner over the upper lip."""
-        return self.landmarks[scheme.OUTER]
-
-    @property
-    def inner(self) -> NDArray[np.float32]:
-        """(28, 2) closed inner contour, from the image-left corner over the upper lip."""
-        return self.landmarks[scheme.INNER]
-
-    def label_map(self) -> NDArray[np.uint8]:
-        """Returns (height, width) labels: 0 background, 1 upper lip, 2 lower lip, 3 inner mouth."""
-        return contours.label_map(self.landmarks, *self.picture_size)
-
-    def matte(self, region: str = "lips") -> NDArray[np.float32]:
-        """Returns (height, width) in 0..1: the share of each pixel that "lips", "mouth" or "inner" covers.
-
-        Raises:
-            ValueError: for another region.
-        """
-        return contours.matte(self.landmarks, *self.picture_size, region)
-
-    def mask(self, region: str = "lips") -> NDArray[np.bool_]:
-        """Returns the (height, width) mask of "mouth", "lips", "inner", "upper" or "lower".
-
-        Raises:
-            ValueError: for another region.
-        """
-        return contours.region(self.label_map(), region)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -182,8 +120,8 @@ class LipSegmenter:
             self._detector = make_detector(self._detector)
         return self._detector
 
-    def __call__(self, image: Picture, boxes: Boxes = None) -> list[Lips]:
-        """Returns the lips of one picture.
+    def __call__(self, image: Picture, boxes: Boxes = None) -> Detections:
+        """Returns the lips of one picture; where there are none, ``reason`` of the answer says why.
 
         Args:
             image: RGB uint8 (height, width, 3) array, a file's path or a PIL image; files and PIL images are turned
@@ -197,7 +135,7 @@ class LipSegmenter:
         """
         return self.predict_batch([image], None if boxes is None else [boxes])[0]
 
-    def predict_batch(self, images: Sequence[Picture], boxes: Sequence[Boxes] | None = None) -> list[list[Lips]]:
+    def predict_batch(self, images: Sequence[Picture], boxes: Sequence[Boxes] | None = None) -> list[Detections]:
         """Returns the lips of several pictures; all their mouths go through the model at once.
 
         Paths are read one after the other, so that only one picture is in memory at a time.
@@ -281,7 +219,7 @@ class LipSegmenter:
             around = [part_shown(pixels, wide.to_image(box.as_array(), box.roll), wide.size) for box in checked]
         return MouthViews(checked, views, (height, width), found, around)
 
-    def predict_views(self, cuts: Sequence[MouthViews]) -> list[list[Lips]]:
+    def predict_views(self, cuts: Sequence[MouthViews]) -> list[Detections]:
         """Returns the lips of several pictures from their views, all views through the model at once.
 
         A mouth that was found and whose score is low is looked at a second time: in the box that its own landmarks
@@ -294,10 +232,11 @@ class LipSegmenter:
                 best[position] = other
         # Last, so that what was looked at, and with it the scores, are the same with the bias and without.
         answers = iter(self._without_bias(lips) for *_, lips in best)
-        results: list[list[Lips]] = []
+        results: list[Detections] = []
         for cut in cuts:
             lips = [next(answers) for _ in cut.boxes]
-            results.append(lips if cut.found is None else _counting(lips, cut.found.least))
+            lips = lips if cut.found is None else _counting(lips, cut.found.least)
+            results.append(Detections(tuple(lips), cut.picture_size, "" if lips else cut.reason))
         return results
 
     def _lips(self, wanted: Sequence[_Look]) -> list[tuple[MouthViews, int, Lips]]:

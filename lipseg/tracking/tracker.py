@@ -14,7 +14,8 @@ from lipseg.rendering import measures
 from lipseg.tracking.one_euro import OneEuroFilter, OneEuroParams
 
 if TYPE_CHECKING:
-    from lipseg.inference.segmenter import Lips, LipSegmenter
+    from lipseg.inference.lips import Lips
+    from lipseg.inference.segmenter import LipSegmenter
 
 Frame = NDArray[np.uint8]
 Detect = Callable[[Frame], Sequence[MouthBox]]
@@ -117,8 +118,8 @@ class TrackedLips:
         return self.lips.score
 
     @property
-    def state(self) -> int:
-        """The mouth's state in this frame: the mixture component."""
+    def component(self) -> int:
+        """The mixture component in this frame, that is the mouth's state."""
         return self.lips.component
 
     @property

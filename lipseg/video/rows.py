@@ -39,7 +39,7 @@ def _face(mouth: TrackedLips) -> dict[str, Any]:
         "opening_px": round(mouth.opening_px, _PIXEL_DECIMALS),
         "width": round(mouth.width, _PIXEL_DECIMALS),
         "areas": {name: round(area, _PIXEL_DECIMALS) for name, area in mouth.areas.items()},
-        "state": mouth.state,
+        "component": mouth.component,
         "score": round(mouth.score, _RATIO_DECIMALS) if math.isfinite(mouth.score) else None,
         "outer": _points(mouth.outer),
         "inner": _points(mouth.inner),
@@ -119,7 +119,7 @@ class ParquetWriter(RowWriter):
         self._schema = self._arrow.schema(
             [("frame", self._arrow.int64()), ("time", self._arrow.float64()), ("id", self._arrow.int32())]
             + [(name, real) for name in columns]
-            + [("state", self._arrow.int32()), ("score", real), ("outer", contour), ("inner", contour)]
+            + [("component", self._arrow.int32()), ("score", real), ("outer", contour), ("inner", contour)]
         )
         self._rows: list[dict[str, Any]] = []
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,7 @@ class ParquetWriter(RowWriter):
             place
             | {"id": mouth.id, "opening": mouth.opening, "opening_px": mouth.opening_px, "width": mouth.width}
             | {f"area_{name}": area for name, area in mouth.areas.items()}
-            | {"state": mouth.state, "score": mouth.score if math.isfinite(mouth.score) else None}
+            | {"component": mouth.component, "score": mouth.score if math.isfinite(mouth.score) else None}
             | {"outer": mouth.outer.ravel().tolist(), "inner": mouth.inner.ravel().tolist()}
             for mouth in frame.mouths
         ] or [place]

@@ -85,8 +85,8 @@ def test_json_lines_of_mouth_crops(lips, model):
     assert (first["width"], first["height"]) == (100, 60)
     assert (first["image"], second["image"]) == ("b.png", "a.jpg")
     (face,) = first["faces"]
-    assert list(face) == ["box", "score", "state", "component", "outer", "inner"]
-    assert (face["score"], face["state"], face["component"]) == (0.625, 2, 2)
+    assert list(face) == ["box", "score", "component", "outer", "inner"]
+    assert (face["score"], face["component"]) == (0.625, 2)
     assert np.shape(face["outer"]) == np.shape(face["inner"]) == (28, 2)
     # The view covers the long side: 100 pixels about the middle.
     points = np.array([49.5, 29.5]) + (UNIT - 0.5) * 100

@@ -16,8 +16,9 @@ from test_predict import expected, files, rows, save
 from lipseg import scheme
 from lipseg.cli.exit_codes import ExitCode
 from lipseg.formats import writers
+from lipseg.inference.lips import Lips
 from lipseg.inference.mouths import Candidates
-from lipseg.inference.segmenter import Lips, LipSegmenter, MouthViews
+from lipseg.inference.segmenter import LipSegmenter, MouthViews
 from lipseg.rendering import masks as contours
 
 model, lips = test_predict.model, test_predict.lips
@@ -155,7 +156,7 @@ def test_coco(lips, model, tmp_path):
     for index, annotation in enumerate(coco["annotations"]):
         assert annotation["category_id"] == categories[list(categories)[index % 4]]["id"]
         assert (annotation["image_id"], annotation["iscrowd"], annotation["score"]) == (1, 0, 0.625)
-        assert annotation["attributes"] == {"face": index // 4, "state": 2}
+        assert annotation["attributes"] == {"face": index // 4, "component": 2}
         points = np.concatenate([np.reshape(polygon, (-1, 2)) for polygon in annotation["segmentation"]])
         assert points.min() >= 0
         assert (points <= (100, 60)).all()
@@ -219,7 +220,7 @@ def test_csv(lips, model, tmp_path):
     assert lips(*two_faces(tmp_path), "csv")[0] == 0
     with Path("out/landmarks.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
-    assert [(row["image"], row["face"], row["score"], row["state"]) for row in table] == [
+    assert [(row["image"], row["face"], row["score"], row["component"]) for row in table] == [
         ("sub/a.png", "0", "0.625", "2"),
         ("sub/a.png", "1", "0.625", "2"),
     ]
@@ -230,8 +231,8 @@ def test_csv(lips, model, tmp_path):
 def test_a_turned_box_gives_its_roll_in_degrees():
     lips = Lips((0, 0, 9, 5), 0.5, 3, np.ones(1, np.float32), UNIT.astype(np.float32), (3, 4), roll=np.pi / 8)
     (face,) = writers.Result(Path("a.png"), (3, 4), [lips]).as_json()["faces"]
-    assert list(face) == ["box", "roll", "score", "state", "component", "outer", "inner"]
-    assert (face["roll"], face["state"]) == (22.5, 3)
+    assert list(face) == ["box", "roll", "score", "component", "outer", "inner"]
+    assert (face["roll"], face["component"]) == (22.5, 3)
 
 
 def test_resume_keeps_what_is_there_and_writes_what_is_missing(lips, model):

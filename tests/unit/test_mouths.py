@@ -103,7 +103,7 @@ def test_a_picture_without_a_face_says_so():
     segment = LipSegmenter(Model(), detector=lambda image: [])
     cut = segment.cut(IMAGE)
     assert (cut.boxes, cut.reason) == ([], NO_FACE)
-    assert segment.predict_views([cut]) == [[]]
+    assert [list(found) for found in segment.predict_views([cut])] == [[]]
     assert segment.find(IMAGE) == []
 
 
@@ -111,7 +111,7 @@ def test_a_face_without_a_mouth_says_so():
     model = Model(0.1, Locator(_100=-9.0), confidence())
     cut = LipSegmenter(model, detector=lambda image: [FACE]).cut(IMAGE)
     assert cut.reason == NO_MOUTH
-    assert LipSegmenter(model, detector=lambda image: [FACE])(IMAGE) == []
+    assert list(LipSegmenter(model, detector=lambda image: [FACE])(IMAGE)) == []
 
 
 def test_only_what_convinces_comes_of_a_whole_picture():
@@ -124,12 +124,12 @@ def test_only_what_convinces_comes_of_a_whole_picture():
     (mouth,) = LipSegmenter(Model(0.85, nowhere, confidence()), detector=lambda image: [])(IMAGE)
     assert (mouth.box[0] + mouth.box[2]) / 2 == pytest.approx(149.5)
     assert mouth.score == pytest.approx(0.85)
-    assert LipSegmenter(Model(0.75, nowhere, confidence()), detector=lambda image: [])(IMAGE) == []
+    assert list(LipSegmenter(Model(0.75, nowhere, confidence()), detector=lambda image: [])(IMAGE)) == []
 
 
 def test_the_least_score_drops_what_is_found_and_nothing_that_is_given():
     model = Model(0.5, Locator(_100=-0.5), confidence(min_score=0.6))
-    assert LipSegmenter(model, detector=lambda image: [FACE])(IMAGE) == []
+    assert list(LipSegmenter(model, detector=lambda image: [FACE])(IMAGE)) == []
     assert len(LipSegmenter(model, detector=lambda image: [FACE], min_score=0.0)(IMAGE)) == 1
     assert len(LipSegmenter(model, detector=lambda image: [FACE])(IMAGE, [10, 10, 50, 30])) == 1
     assert len(LipSegmenter(model, detector=None)(IMAGE)) == 1
@@ -141,7 +141,7 @@ def test_a_detected_face_whose_mouth_is_clearly_visible_counts_unless_the_caller
     model = Model(0.02, Locator(_100=0.5), confidence(min_score=0.6))
     (lips,) = LipSegmenter(model, detector=lambda image: [FACE])(IMAGE)
     assert lips.score < 0.1
-    assert LipSegmenter(model, detector=lambda image: [FACE], min_score=0.3)(IMAGE) == []
+    assert list(LipSegmenter(model, detector=lambda image: [FACE], min_score=0.3)(IMAGE)) == []
 
 
 class Squints(Model):

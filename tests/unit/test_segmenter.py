@@ -11,9 +11,10 @@ from PIL import Image
 import lipseg
 from lipseg.errors import DataError, ModelError
 from lipseg.geometry import View
+from lipseg.inference.lips import Lips
 from lipseg.inference.locate import MouthBox
 from lipseg.inference.predictor import Prediction
-from lipseg.inference.segmenter import Lips, LipSegmenter
+from lipseg.inference.segmenter import LipSegmenter
 
 
 class SamePoints:
@@ -144,7 +145,7 @@ def test_a_batch_goes_through_the_model_at_once_and_comes_back_in_order():
 
 def test_no_boxes_do_not_call_the_model():
     model = SamePoints(View(16, "square", 2.0), UNIT)
-    assert LipSegmenter(model)(np.zeros((9, 9, 3), np.uint8), []) == []
+    assert list(LipSegmenter(model)(np.zeros((9, 9, 3), np.uint8), [])) == []
     assert model.calls == []
 
 

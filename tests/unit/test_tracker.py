@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from lipseg.data.synthesize import draw_face
 from lipseg.errors import DataError
 from lipseg.geometry import View
+from lipseg.inference.lips import Lips
 from lipseg.inference.locate import MouthBox
 from lipseg.inference.predictor import Prediction
-from lipseg.inference.segmenter import Lips, LipSegmenter
+from lipseg.inference.segmenter import LipSegmenter
 from lipseg.rendering import measures
 from lipseg.scheme import HELEN_LIPS
 from lipseg.tracking.one_euro import OneEuroParams

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from lipseg.errors import DataError
 from lipseg.geometry import View
+from lipseg.inference.lips import Lips
 from lipseg.inference.locate import MouthBox
 from lipseg.inference.predictor import Prediction
-from lipseg.inference.segmenter import Lips, LipSegmenter
+from lipseg.inference.segmenter import LipSegmenter
 from lipseg.tracking.tracker import TrackedFrame, TrackedLips, TrackParams
 from lipseg.video import libraries
 from lipseg.video.process import process_video
