@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipseg.boxes import Box
+
 Array = NDArray[np.floating[Any]]
 
 
@@ -135,6 +137,12 @@ class View:
             roll: angle in radians of the view's x axis against the image's.
             mirrored: whether the view is mirrored left to right.
         """
-        centre, extent = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
+        return self._around((box[:2] + box[2:]) / 2, box[2:] - box[:2], roll, mirrored)
+
+    def of(self, box: Box) -> Affine:
+        """Returns the map from the pixels of the view of a mouth box to the image's."""
+        return self._around(box.centre, np.array([box.width, box.height]), box.roll, False)
+
+    def _around(self, centre: Array, extent: Array, roll: float, mirrored: bool) -> Affine:
         sides = np.full(2, self.margin * extent.max()) if self.shape == "square" else extent + 2 * self.margin
         return view_to_image(centre, sides, self.size, roll, mirrored)

@@ -13,6 +13,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError, features
 from lipseg.errors import DataError
 from lipseg.files import whole_file
 
+# A picture as callers have it.
+Picture = NDArray[Any] | Path | str | Image.Image
+
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".heic", ".heif", ".hif", ".avif"}
 )
@@ -69,6 +72,22 @@ def from_pil(image: Image.Image) -> NDArray[np.uint8]:
     elif image.mode not in ("1", "L", "LA", "RGB", "RGBA", "CMYK", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"):
         image = image.convert("RGBA" if image.mode in ("PA", "La", "RGBa") else "RGB")
     return to_rgb8(np.asarray(image), cmyk=image.mode == "CMYK")
+
+
+def as_rgb(image: Picture) -> NDArray[np.uint8]:
+    """Returns a picture in any accepted form, a file's path, a PIL image or an array, as ``read_image`` does.
+
+    Raises:
+        DataError: if it cannot be used.
+    """
+    if isinstance(image, (str, Path)):
+        return read_image(Path(image))
+    if isinstance(image, Image.Image):
+        try:
+            return from_pil(image)
+        except OSError as error:  # Pillow decodes a file when its pixels are first asked for
+            raise DataError(f"the picture cannot be decoded ({error})") from error
+    return to_rgb8(image)
 
 
 def _decoded(file: BinaryIO, name: str) -> NDArray[np.uint8]:

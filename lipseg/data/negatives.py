@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 
 
-def draw_faceless(rng: np.random.Generator, height: int, width: int, kind: str | None = None) -> Pixels:
+def draw_negative(rng: np.random.Generator, height: int, width: int, kind: str | None = None) -> Pixels:
     """Returns a picture without a face.
 
     Args:

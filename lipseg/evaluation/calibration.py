@@ -1,12 +1,14 @@
 """Calibration of the score, and how much it is worth: reliability, risk over coverage, what passes that should not."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lipseg.evaluation.trials import SEEN, UNSEEN, Trials
-from lipseg.inference.confidence import Confidence
+from lipseg.inference.card import Thresholds
+from lipseg.model.confidence import FARTHEST, Confidence
 
 Scores = NDArray[np.floating[Any]]
 
@@ -18,85 +20,96 @@ _LEAST, _MOST = 0.05, 0.5
 
 
 def fit_confidence(trials: Trials, bound: float) -> Confidence:
-    """Returns the calibration: two logistic regressions of "the contour is within the bound".
-
-    The first sees the evidence of the network alone, the second joins its logit with the locator's (Platt,
-    "Probabilistic outputs for support vector machines", 1999).
+    """Returns the calibration of single looks: a logistic regression of "the contour is within the bound".
 
     Args:
-        trials: on the validation faces.
+        trials: of an uncalibrated model on the validation faces: every mouth was looked at once.
         bound: share of the inter-ocular distance.
     """
     good = trials.contour < bound
     centre = trials.evidence[trials.seen].mean(0)
     # Evidence that a network does not give is constant and must stay so.
     scale = np.maximum(trials.evidence[trials.seen].std(0), 1e-3)
-    first = Confidence(
-        centre=centre.astype(np.float32),
-        scale=scale.astype(np.float32),
-        weights=np.zeros(len(centre) + 1, np.float32),
-        joint=np.zeros(3, np.float32),
-        min_score=np.zeros(1, np.float32),
-        min_presence=np.zeros(1, np.float32),
-    )
-    z = np.clip((trials.evidence - first.centre) / first.scale, -4, 4)
-    weights = _regression(z, good)
-    alone = z @ weights[:-1] + weights[-1]
-    joint = _regression(np.stack([alone, trials.presence], axis=1), good)
-    joined = _sigmoid(alone * joint[0] + trials.presence * joint[1] + joint[2])
+    z = np.clip((trials.evidence - centre) / scale, -FARTHEST, FARTHEST)
+    arrays = (centre, scale, _regression(z, good), np.array([1.0, 0.0]))
+    return Confidence(*(array.astype(np.float32) for array in arrays))
+
+
+def rescaled(confidence: Confidence, trials: Trials, bound: float) -> Confidence:
+    """Returns the calibration of the answers that a user gets, the surest of up to three looks.
+
+    Args:
+        confidence: of single looks.
+        trials: of a model with this calibration on the validation faces.
+        bound: share of the inter-ocular distance.
+    """
+    answered = trials.score > 0
+    logit = _logit(trials.score[answered])
+    slope, bias = _regression(logit[:, None], trials.contour[answered] < bound)
+    if not slope > 0:  # the scores tell nothing, or the model is always right: they keep their order
+        slope, bias = 1.0, 0.0
+    return replace(confidence, joint=np.array([slope, bias], np.float32))
+
+
+def rescaled_scores(confidence: Confidence, scores: Scores) -> NDArray[np.float64]:
+    """Returns what scores of single looks become by ``rescaled``; 0, which stands for no answer, stays."""
+    logit = confidence.joint[0] * _logit(scores) + confidence.joint[1]
+    return np.where(scores > 0, _sigmoid(logit), 0.0)
+
+
+def fit_thresholds(trials: Trials, scores: Scores, bound: float) -> Thresholds:
+    """Returns what counts as a mouth, from validation trials and the scores that their answers have in the end."""
+    good = trials.contour < bound
     believable = trials.presence[good] if good.any() else np.zeros(1)
     min_presence = min(0.0, float(np.percentile(believable, 0.2)))
-    passing = np.where(trials.presence >= min_presence, joined, 0.0)
-    plain = passing[trials.kind == "plain"]
-    unseen = passing[~trials.seen]
+    passing = np.where(trials.presence >= min_presence, scores, 0.0)
+    plain, unseen = passing[trials.kind == "plain"], passing[~trials.seen]
     wanted = float(np.quantile(unseen, 1 - _PASSING)) + 1e-3
     bearable = float(np.quantile(plain, _LOST))
-    return Confidence(
-        centre=first.centre,
-        scale=first.scale,
-        weights=weights.astype(np.float32),
-        joint=joint.astype(np.float32),
-        min_score=np.array([np.clip(min(wanted, bearable), _LEAST, _MOST)], np.float32),
-        min_presence=np.array([min_presence], np.float32),
-    )
+    min_score = float(np.clip(min(wanted, bearable), _LEAST, _MOST))
+    return Thresholds(calibrated=True, min_score=min_score, min_presence=min_presence)
 
 
-def joined_scores(confidence: Confidence, trials: Trials) -> NDArray[np.float64]:
-    """Returns (N,) the scores that a user would see."""
-    alone = confidence.score(trials.evidence)
-    return np.array([confidence.join(s, p) for s, p in zip(alone, trials.presence, strict=True)])
+def calibration_figures(confidence: Confidence, rules: Thresholds, trials: Trials, bound: float) -> dict[str, Any]:
+    """Returns how well the scores predict on trials of other faces, JSON-able.
 
-
-def confidence_figures(confidence: Confidence, trials: Trials, bound: float) -> dict[str, Any]:
-    """Returns how well the scores predict on trials of other faces, JSON-able."""
+    Args:
+        confidence: whose scores the trials have.
+        rules: what counts as a mouth.
+        trials: through the model with both.
+        bound: share of the inter-ocular distance.
+    """
     good = trials.contour < bound
-    scores = joined_scores(confidence, trials)
-    passing = (scores >= confidence.min_score[0]) & (trials.presence >= confidence.min_presence[0])
-    seen = trials.seen
-    plain = trials.kind == "plain"
+    scores = trials.score
+    passing = (scores >= rules.min_score) & (trials.presence >= rules.min_presence)
+    seen, plain = trials.seen, trials.kind == "plain"
     kinds = [kind for kind in (*SEEN, *UNSEEN) if kind in trials.kind]
+    first = confidence.score(trials.evidence)
     return {
         "trials": len(good),
         "bound": bound,
-        "min_score": float(confidence.min_score[0]),
+        "min_score": rules.min_score,
+        "min_presence": rules.min_presence,
         "all": _probability(scores, good),
         "faces": _probability(scores[seen], good[seen]),
         "plain_faces": _probability(scores[plain], good[plain]),
         "passing": {kind: float(passing[trials.kind == kind].mean()) for kind in kinds},
         "median_score": {kind: float(np.median(scores[trials.kind == kind])) for kind in kinds},
-        "aurc": {
-            "score": aurc(scores[seen], trials.contour[seen]),
-            "evidence_alone": aurc(confidence.score(trials.evidence)[seen], trials.contour[seen]),
-            "typicality": aurc(trials.typicality[seen], trials.contour[seen]),
-            "none": float(trials.contour[seen].mean()),
-            "best_possible": aurc(-trials.contour[seen], trials.contour[seen]),
-        },
-        "aurc_plain": {
-            "score": aurc(scores[plain], trials.contour[plain]),
-            "typicality": aurc(trials.typicality[plain], trials.contour[plain]),
-            "none": float(trials.contour[plain].mean()),
-            "best_possible": aurc(-trials.contour[plain], trials.contour[plain]),
-        },
+        "aurc": _rankings(trials, seen, first),
+        "aurc_plain": _rankings(trials, plain, first),
+    }
+
+
+def _rankings(trials: Trials, mine: NDArray[np.bool_], first: Scores) -> dict[str, float]:
+    """Returns the area under the risk-coverage curve by how the answers are ranked."""
+    mine = mine & np.isfinite(trials.contour)
+    risk = trials.contour[mine]
+    return {
+        "score": aurc(trials.score[mine], risk),
+        "first_look": aurc(first[mine], risk),
+        "typicality": aurc(-trials.evidence[mine, 0], risk),
+        "none": float(risk.mean()),
+        "best_possible": aurc(-risk, risk),
     }
 
 
@@ -129,11 +142,12 @@ def reliability(scores: Scores, good: NDArray[np.bool_]) -> list[dict[str, float
     return rows
 
 
-def curve_rows(confidence: Confidence, trials: Trials) -> list[dict[str, Any]]:
+def curve_rows(trials: Trials) -> list[dict[str, Any]]:
     """Returns the risk-coverage curves on the faces as rows: a hundred of each ranking."""
-    seen = trials.seen
+    seen = trials.seen & np.isfinite(trials.contour)
     risk = trials.contour[seen]
-    rankings = {"score": joined_scores(confidence, trials)[seen], "typicality": trials.typicality[seen]}
+    # The first kind of evidence is the features' deviance under the mixture.
+    rankings = {"score": trials.score[seen], "typicality": -trials.evidence[seen, 0]}
     rows = []
     for name, scores in {**rankings, "best possible": -risk}.items():
         coverage, mean = risk_coverage(scores, risk)
@@ -142,9 +156,9 @@ def curve_rows(confidence: Confidence, trials: Trials) -> list[dict[str, Any]]:
     return rows
 
 
-def reliability_rows(confidence: Confidence, trials: Trials, bound: float) -> list[dict[str, Any]]:
+def reliability_rows(trials: Trials, bound: float) -> list[dict[str, Any]]:
     """Returns the reliability of the score on all trials and on the faces alone, as rows."""
-    scores, good = joined_scores(confidence, trials), trials.contour < bound
+    scores, good = trials.score, trials.contour < bound
     groups = {"all": np.ones(len(good), bool), "faces": trials.seen}
     return [{"group": name, **row} for name, mine in groups.items() for row in reliability(scores[mine], good[mine])]
 
@@ -175,3 +189,8 @@ def _regression(z: Scores, good: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 def _sigmoid(x: Scores) -> Scores:
     return 1 / (1 + np.exp(-x))
+
+
+def _logit(scores: Scores) -> Scores:
+    clipped = np.clip(scores, 1e-6, 1 - 1e-6)
+    return np.log(clipped / (1 - clipped))

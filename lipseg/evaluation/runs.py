@@ -17,7 +17,8 @@ from lipseg.data.tables import read_arrays, write_arrays, write_rows
 from lipseg.errors import DataError
 from lipseg.evaluation import metrics
 from lipseg.geometry import Affine, Array, from_unit
-from lipseg.model.cascade import Cascade
+from lipseg.inference.predictor import OnnxPredictor
+from lipseg.inference.session import Network
 from lipseg.params import Evaluate
 from lipseg.progress import progress
 
@@ -45,43 +46,51 @@ class Run:
     tables: dict[str, dict[str, NDArray[Any]]]
 
 
-def run_test(crops: CropSet, cascade: Cascade, params: Evaluate, seed: int) -> dict[str, Run]:
+def run_test(
+    crops: CropSet, predictor: OnnxPredictor, systems: Network, params: Evaluate, seed: int
+) -> dict[str, Run]:
     """Returns the runs on the test split, one for jittered and one for true boxes.
 
     Args:
         crops: the wide crops.
-        cascade: with its control head.
+        predictor: the exported cascade.
+        systems: views to what base and control say, (N, 56, 2) each.
         params: the section ``evaluate``.
         seed: of the jitter.
     """
     faces = crops.indices("test")
-    mean_shape = views_on_boxes(crops, crops.indices("train"), None, cascade.view).points_unit.mean(0)
+    mean_shape = views_on_boxes(crops, crops.indices("train"), None, predictor.runtime.view).points_unit.mean(0)
     jittered = metrics.jittered_boxes(
         crops.points_px[faces], [str(name) for name in crops.names[faces]], seed, params.shift, params.scale
     )
     return {
-        boxes: _run(crops, cascade, mean_shape, faces, given)
+        boxes: _run(crops, predictor, systems, mean_shape, faces, given)
         for boxes, given in zip(BOXES, (jittered, crops.boxes_px[faces]), strict=True)
     }
 
 
 def _run(
-    crops: CropSet, cascade: Cascade, mean_shape: NDArray[np.float32], faces: NDArray[np.intp], boxes_px: Array
+    crops: CropSet,
+    predictor: OnnxPredictor,
+    systems: Network,
+    mean_shape: NDArray[np.float32],
+    faces: NDArray[np.intp],
+    boxes_px: Array,
 ) -> Run:
     points: dict[str, list[Array]] = {system: [] for system in SYSTEMS}
     components, scores = [], []
     starts = range(0, len(faces), _CHUNK)
     for start in progress(starts, total=len(starts), desc="evaluate", unit="batches"):
         part = slice(start, start + _CHUNK)
-        views = views_on_boxes(crops, faces[part], boxes_px[part], cascade.view)
-        answers = cascade.outputs(views.images)
-        components.append(answers.responsibilities.argmax(1))
-        scores.append(answers.score)
-        landmarks = {system: getattr(answers, system) for system in SYSTEMS[:3]}
-        landmarks["mean_shape"] = np.repeat(mean_shape[None], len(views), axis=0)
+        views = views_on_boxes(crops, faces[part], boxes_px[part], predictor.runtime.view)
+        cascade, (base, control) = predictor(views.images), systems(views.images)
+        components.append(cascade.component)
+        scores.append(cascade.score)
+        mean = np.repeat(mean_shape[None], len(views), axis=0)
+        landmarks = dict(zip(SYSTEMS, (base, cascade.points_unit, control, mean), strict=True))
         for system, answer in landmarks.items():
             for matrix, found in zip(views.to_image, answer, strict=True):
-                points[system].append(Affine(matrix)(from_unit(found.astype(np.float64), cascade.view.size)))
+                points[system].append(Affine(matrix)(from_unit(found.astype(np.float64), predictor.runtime.view.size)))
     stacked = {system: np.stack(found) for system, found in points.items()}
     return Run(stacked, np.concatenate(components), np.concatenate(scores), boxes_px, _tables(crops, faces, stacked))
 
@@ -146,11 +155,20 @@ def headline(found: dict[str, Any]) -> dict[str, Any]:
     return short
 
 
-def mixture_facts(crops: CropSet, runs: dict[str, Run], cascade: Cascade) -> dict[str, Any]:
+def mixture_facts(
+    crops: CropSet, runs: dict[str, Run], components: int, heads: dict[str, Any], mixture: dict[str, Any]
+) -> dict[str, Any]:
     """Returns the mixture's size, how many heads won on validation, and its agreement with known mouth states.
 
     The agreement is the adjusted Rand index on the test faces (Hubert and Arabie, 1985);
     it is left out where no state is known.
+
+    Args:
+        crops: with the known states.
+        runs: on its test faces.
+        components: K.
+        heads: facts that ``finetune`` wrote with the heads.
+        mixture: facts that ``cluster`` wrote with the mixture.
     """
     from sklearn.metrics import adjusted_rand_score
 
@@ -161,9 +179,8 @@ def mixture_facts(crops: CropSet, runs: dict[str, Run], cascade: Cascade) -> dic
         for boxes, run in runs.items()
         if known.any()
     }
-    won = sum(head["won"] for head in cascade.card["heads"]["components"])
-    dropped = cascade.card["mixture"]["dropped"]
-    return {"components": cascade.mixture.components, "tiny_dropped": dropped, "heads_that_won": won, **agreement}
+    won = sum(head["won"] for head in heads["components"])
+    return {"components": components, "tiny_dropped": mixture["dropped"], "heads_that_won": won, **agreement}
 
 
 def write_per_face(path: Path, crops: CropSet, runs: dict[str, Run]) -> None:

@@ -1,6 +1,11 @@
-"""Trials of the whole way from a face box to the contours, good and bad ones: what a confidence is calibrated on."""
+"""Trials of the whole way from a face box to the lips, good and bad ones: what a score is calibrated on.
 
-from dataclasses import dataclass
+Every trial goes through the tool's own ``LipSegmenter`` and the exported networks, as a user's picture does; only the
+face detector is replaced by a box that is known.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg import scheme
+from lipseg.boxes import Box
 from lipseg.data.corruptions import patched
 from lipseg.data.crop_set import CropSet
 from lipseg.data.face_set import FaceSet
-from lipseg.data.negatives import draw_faceless
+from lipseg.data.negatives import draw_negative
 from lipseg.evaluation.metrics import outline_distance
-from lipseg.geometry import Affine, Array, from_unit, view_to_image, warp
+from lipseg.geometry import Affine, Array, view_to_image, warp
 from lipseg.images import read_image
-from lipseg.inference.mouths import mouth_box
-from lipseg.model.cascade import Cascade
+from lipseg.inference.predictor import Predictor
+from lipseg.inference.segmenter import LipSegmenter
+from lipseg.inference.views import MouthViews
 from lipseg.progress import progress
 
 # A face shown in one of these ways has a contour that can be right; of the others none can.
@@ -28,8 +35,12 @@ _SHOWN = {"plain": 2, "jittered": 1, "degraded": 1, "occluded": 1, "covered": 1,
 _REACH = 2.4  # sides of the face box that are cut out of the photo
 _MOST_PX = 288  # of that part
 _CHUNK = 32
+# Presence logit of a trial in which the locator saw nothing that could be a mouth.
+_NOWHERE = -20.0
 
 Pixels = NDArray[np.uint8]
+# (N, S, S, 3) uint8 views to (N, E) evidence.
+Evidence = Callable[[Pixels], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +48,17 @@ class Trials:
     """N trials.
 
     Attributes:
-        evidence: (N, E) float32, see ``lipseg.model.evidence``.
-        typicality: (N,) float32, the score of a model without calibration.
+        evidence: (N, E) float32 of the first look, see ``lipseg.model.evidence``; zeros where there was none.
         presence: (N,) float32 logit of the locator.
-        contour: (N,) float64 mean distance between true and found outlines over the inter-ocular distance; infinite
-            where no mouth can be seen.
+        score: (N,) float64 of the answer that a user gets, of the best look; 0 where there is none.
+        contour: (N,) float64 mean distance between true outlines and those of that answer over the inter-ocular
+            distance; infinite where no mouth can be seen, or none was found.
         kind: (N,) str, one of ``SEEN`` and ``UNSEEN``.
     """
 
     evidence: NDArray[np.float32]
-    typicality: NDArray[np.float32]
     presence: NDArray[np.float32]
+    score: NDArray[np.float64]
     contour: NDArray[np.float64]
     kind: NDArray[np.str_]
 
@@ -57,13 +68,31 @@ class Trials:
         return np.isin(self.kind, SEEN)
 
 
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """A picture with a known face box, and what is true of it: landmarks where a mouth can be seen."""
+
+    kind: str
+    cut: MouthViews
+    truth: Array | None
+    inter_ocular: float
+
+
 def run_trials(
-    cascade: Cascade, crops: CropSet, faces: FaceSet, photos: dict[int, Path], split: str, rounds: int, seed: int
+    predictor: Predictor,
+    evidence: Evidence,
+    crops: CropSet,
+    faces: FaceSet,
+    photos: dict[int, Path],
+    split: str,
+    rounds: int,
+    seed: int,
 ) -> Trials:
     """Returns the trials on the faces of a split.
 
     Args:
-        cascade: with a locator and without a confidence.
+        predictor: the model with its locator and its thresholds; no mouth is dropped for its score.
+        evidence: of the model's views.
         crops: the wide crops, for the truth.
         faces: the detector's boxes and the backgrounds.
         photos: the file of each face of the crops.
@@ -72,17 +101,20 @@ def run_trials(
         seed: of all randomness.
     """
     wanted = np.isin(faces.face, crops.indices(split))
+    shown_face: list[Box] = []
+    segmenter = LipSegmenter(predictor, lambda image: shown_face, min_score=0.0)
     rows: list[tuple[Any, ...]] = []
-    pending: list[tuple[Pixels, Affine, Array | None, float, float, str]] = []
+    pending: list[_Trial] = []
 
     def flush() -> None:
-        if not pending:
-            return
-        answers = cascade.outputs(np.stack([view for view, *_ in pending]))
-        points = from_unit(answers.cascade.astype(np.float64), cascade.view.size)
-        for k, (_, to_part, truth, iod, presence, kind) in enumerate(pending):
-            contour = np.inf if truth is None else _contour(to_part(points[k]), truth, iod)
-            rows.append((answers.evidence[k], answers.score[k], presence, contour, kind))
+        found = segmenter.predict_views([trial.cut for trial in pending])
+        first = _first_looks(evidence, [trial.cut for trial in pending])
+        for trial, lips, look in zip(pending, found, first, strict=True):
+            contour = np.inf
+            if len(lips) and trial.truth is not None:
+                contour = _contour(lips[0].landmarks, trial.truth, trial.inter_ocular)
+            presence = trial.cut.mouths[0].presence if trial.cut.mouths else _NOWHERE
+            rows.append((look, presence, lips[0].score if len(lips) else 0.0, contour, trial.kind))
         pending.clear()
 
     positions = np.unique(faces.face[wanted])
@@ -91,44 +123,46 @@ def run_trials(
         photo = read_image(photos[i])
         for row in np.flatnonzero(wanted & (faces.face == i)):
             part, to_photo = _part(photo, faces.face_boxes[row])
-            centre = np.full(2, (len(part) - 1) / 2)
-            face = np.array([*centre, len(part) / _REACH, 0.0])
+            centre = (len(part) - 1) / 2
+            face = Box.square(centre, centre, len(part) / _REACH)
             if faces.background[row]:
                 shown = [("background", part, _moved(face, rng, 0.15, 0.25, np.pi), None) for _ in range(rounds)]
             else:
                 truth = to_photo.inverse()(crops.points_px[i])
                 shown = [show for _ in range(rounds) for show in _shows(part, face, truth, rng)]
             for kind, picture, box, landmarks in shown:
+                shown_face[:] = [box]
                 iod = float(crops.inter_ocular_px[i]) / to_photo.scale
-                pending.append(_looked(cascade, kind, picture, box, landmarks, iod))
-                if len(pending) == _CHUNK:
-                    flush()
+                pending.append(_Trial(kind, segmenter.cut(picture), landmarks, iod))
+            if len(pending) >= _CHUNK:
+                flush()
     flush()
-    evidence, typicality, presence, contour, kind = zip(*rows, strict=True)
+    looks, presence, score, contour, kind = zip(*rows, strict=True)
     return Trials(
-        evidence=np.stack(evidence).astype(np.float32),
-        typicality=np.array(typicality, np.float32),
+        evidence=np.stack(looks).astype(np.float32),
         presence=np.array(presence, np.float32),
+        score=np.array(score, np.float64),
         contour=np.array(contour, np.float64),
         kind=np.array(kind, np.str_),
     )
 
 
-def _looked(
-    cascade: Cascade, kind: str, picture: Pixels, face: NDArray[np.float64], truth: Array | None, iod: float
-) -> tuple[Pixels, Affine, Array | None, float, float, str]:
-    assert cascade.locator is not None
-    sighting = cascade.locator(picture, face[None])
-    box = mouth_box(sighting.mouths[0], kind)
-    to_part = cascade.view.to_image(box.as_array(), box.roll)
-    return warp(picture, to_part, cascade.view.size), to_part, truth, iod, float(sighting.presence[0]), kind
+def _first_looks(evidence: Evidence, cuts: list[MouthViews]) -> NDArray[np.float32]:
+    """Returns (N, E) the evidence of the first mouth of each picture, zeros where there is none."""
+    there = [at for at, cut in enumerate(cuts) if cut.mouths]
+    if not there:
+        return np.zeros((len(cuts), 0), np.float32)
+    found = evidence(np.stack([cuts[at].pixels[0] for at in there]))
+    every = np.zeros((len(cuts), found.shape[1]), np.float32)
+    every[there] = found
+    return every
 
 
 def _shows(
-    part: Pixels, face: NDArray[np.float64], truth: Array, rng: np.random.Generator
-) -> list[tuple[str, Pixels, NDArray[np.float64], Array | None]]:
+    part: Pixels, face: Box, truth: Array, rng: np.random.Generator
+) -> list[tuple[str, Pixels, Box, Array | None]]:
     """Returns (kind, picture, face box, landmarks or None) of one round of a face."""
-    shows: list[tuple[str, Pixels, NDArray[np.float64], Array | None]] = []
+    shows: list[tuple[str, Pixels, Box, Array | None]] = []
     for kind, times in _SHOWN.items():
         for _ in range(times):
             box = _moved(face, rng, 0.05, 0.08, 0.05)
@@ -137,7 +171,7 @@ def _shows(
             elif kind == "jittered":
                 shows.append((kind, part, _moved(face, rng, 0.12, 0.2, 0.5), truth))
             elif kind == "degraded":
-                shows.append((kind, _degraded(part, face[2], rng), box, truth))
+                shows.append((kind, _degraded(part, face.side, rng), box, truth))
             elif kind == "occluded":
                 shows.append((kind, _hidden(part, truth, rng, whole=False), box, truth))
             elif kind == "covered":
@@ -146,12 +180,12 @@ def _shows(
                 shows.append((kind, part, _beside(face, truth, rng), None))
             else:
                 turned = _moved(face, rng, 0.1, 0.15, 0.3)
-                turned[3] += rng.uniform(0.6, 1.4) * np.pi
+                turned = replace(turned, roll=turned.roll + rng.uniform(0.6, 1.4) * np.pi)
                 shows.append((kind, part, turned, None))
     # Each round one picture with nothing in it.
     size = int(rng.integers(120, 400))
-    drawn = draw_faceless(rng, size, size)
-    box = np.array([size / 2, size / 2, size * rng.uniform(0.3, 0.7), rng.uniform(-0.5, 0.5)])
+    drawn = draw_negative(rng, size, size)
+    box = Box.square(size / 2, size / 2, size * rng.uniform(0.3, 0.7), rng.uniform(-0.5, 0.5))
     return [*shows, ("drawn", drawn, box, None)]
 
 
@@ -162,20 +196,20 @@ def _part(photo: Pixels, square: Array) -> tuple[Pixels, Affine]:
     return warp(photo, to_photo, size), to_photo
 
 
-def _moved(face: Array, rng: np.random.Generator, shift: float, scale: float, roll: float) -> NDArray[np.float64]:
-    moved = rng.uniform(-shift, shift, 2) * face[2]
-    size = face[2] * np.exp(rng.uniform(-scale, scale))
-    return np.array([*(face[:2] + moved), size, face[3] + rng.uniform(-roll, roll)])
+def _moved(face: Box, rng: np.random.Generator, shift: float, scale: float, roll: float) -> Box:
+    dx, dy = rng.uniform(-shift, shift, 2) * face.side
+    side = face.side * np.exp(rng.uniform(-scale, scale))
+    return Box.square(face.cx + dx, face.cy + dy, side, face.roll + rng.uniform(-roll, roll))
 
 
-def _beside(face: Array, truth: Array, rng: np.random.Generator) -> NDArray[np.float64]:
+def _beside(face: Box, truth: Array, rng: np.random.Generator) -> Box:
     """A box of the size of a face or of a part of one that ends before the mouth."""
     mouth, width = truth.mean(0), float(np.ptp(truth[:, 0]))
-    side = face[2] * rng.uniform(0.4, 1.0)
+    side = face.side * rng.uniform(0.4, 1.0)
     angle = rng.normal(-np.pi / 2, 0.8)
     away = np.array([np.cos(angle), np.sin(angle)])
     reach = (0.75 * side + 0.6 * width) / np.abs(away).max()
-    return np.array([*(mouth + away * reach), side, rng.normal(0, 0.2)])
+    return Box.square(*(mouth + away * reach), side, rng.normal(0, 0.2))
 
 
 def _degraded(part: Pixels, side: float, rng: np.random.Generator) -> Pixels:
@@ -211,7 +245,7 @@ def _hidden(part: Pixels, truth: Array, rng: np.random.Generator, *, whole: bool
         at = np.clip(np.round(centre + rng.normal(0, 0.8, 2) * (high[0] - low[0])), 0, len(part) - 1).astype(int)
         cover = part[at[1], at[0]] + rng.normal(0, rng.uniform(0, 12), part.shape)
     elif draw < 0.6:
-        cover = draw_faceless(rng, *part.shape[:2])
+        cover = draw_negative(rng, *part.shape[:2])
     elif draw < 0.8:  # another part of the picture: hair, hands, clothes, the other way round
         cover = np.roll(part[::-1, ::-1], int(rng.integers(len(part))), axis=0)
     else:

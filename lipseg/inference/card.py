@@ -1,20 +1,158 @@
-"""The folder that holds a trained model: where it is looked for, and its card. Light: imports nothing heavy."""
+"""The folder that holds a model: its files, its card, and the constants on it that a runtime needs.
 
+Light: imports nothing heavy. A runtime in another language needs no more than this folder: ``cascade.onnx`` and
+``locator.onnx`` hold the networks from the normalisation of the pixels to the score, ``card.json`` under "runtime" the
+geometry of the views, the thresholds and the order of the landmarks.
+"""
+
+import dataclasses
 import hashlib
 import json
+import math
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from lipseg import scheme
 from lipseg.errors import ModelError
+from lipseg.geometry import View
+from lipseg.inference.relation import AVERAGE_FACE, Relation
 
 # The model that comes with the package, put there by `make release-model`; loaded where nobody names another.
 DEFAULT_MODEL = Path(str(files("lipseg") / "shipped"))
 CARD = "card.json"
-WEIGHTS = "model.safetensors"
-# What is written; 1 had neither locator nor confidence, 1 and 2 no mirror offset.
-FORMAT = 3
-READABLE = (1, 2, 3)
+CASCADE = "cascade.onnx"
+LOCATOR = "locator.onnx"
+# What is written and read. Formats 1 to 3 held weights for JAX.
+FORMAT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class LocatorView:
+    """What the locator looks at.
+
+    Attributes:
+        size: pixels a side.
+        margin: side over the face box's side.
+    """
+
+    size: int
+    margin: float
+
+
+@dataclass(frozen=True, slots=True)
+class LocatorConstants:
+    """What the locator's file does not hold.
+
+    Attributes:
+        view: what it looks at.
+        relation: where mouths lie in the face boxes that it was trained on.
+        passes: how often it looks; each further look is at the face box that the mouth found last would have.
+    """
+
+    view: LocatorView
+    relation: Relation = AVERAGE_FACE
+    passes: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What counts as a mouth where faces are looked for; mouths whose box is given always count.
+
+    Attributes:
+        calibrated: whether the score is a probability, so that it can tell a mouth from what is none.
+        min_score: lips that score less are dropped.
+        min_presence: logit of the locator below which a face shows no mouth.
+        clear_presence: logit from which a detected face shows its mouth so clearly that its lips count whatever their
+            score.
+        doubt: lips that score less are looked at again, in the box of their own landmarks and in the one that an
+            average face has; the answer with the highest score counts.
+        face_guess: least score where the whole picture is taken for a face because none was detected.
+        mouth_guess: least score where it is taken for a mouth.
+        smallest_mouth_px: a narrower mouth, in pixels of the picture, shows too little.
+        same_mouth: mouths nearer to each other than this share of the wider one's width are one.
+    """
+
+    calibrated: bool = False
+    min_score: float = 0.0
+    min_presence: float = -20.0
+    clear_presence: float = 0.0
+    doubt: float = 0.6
+    face_guess: float = 0.35
+    mouth_guess: float = 0.8
+    smallest_mouth_px: float = 6.0
+    same_mouth: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The constants that inference needs beside the ONNX files.
+
+    Attributes:
+        view: how a mouth box becomes what the cascade looks at.
+        components: K of the mixture.
+        locator: of the model's locator; None for a model without one.
+        thresholds: what counts as a mouth.
+        bias: x and y by which the annotators placed all landmarks to one side, see ``annotation_bias``.
+    """
+
+    view: View
+    components: int
+    locator: LocatorConstants | None = None
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    bias: tuple[float, float] = (0.0, 0.0)
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the section "runtime" of a card, with the order of the landmarks for runtimes without ``scheme``."""
+        return {
+            **dataclasses.asdict(self),
+            "bias": list(self.bias),
+            "scheme": {
+                "points": scheme.N_POINTS,
+                "outer": [scheme.OUTER.start, scheme.OUTER.stop],
+                "inner": [scheme.INNER.start, scheme.INNER.stop],
+                "outer_corners": list(scheme.OUTER_CORNERS),
+                "inner_corners": list(scheme.INNER_CORNERS),
+            },
+        }
+
+    @classmethod
+    def from_card(cls, card: dict[str, Any], origin: Path) -> "Runtime":
+        """Returns the constants of a card.
+
+        Raises:
+            ModelError: naming the file, and the key that is missing or cannot be used.
+        """
+        try:
+            raw = card["runtime"]
+            locator = raw["locator"]
+            found = cls(
+                View(int(raw["view"]["size"]), str(raw["view"]["shape"]), float(raw["view"]["margin"])),
+                int(raw["components"]),
+                None if locator is None else _locator_constants(locator),
+                Thresholds(**{key: _number(value) for key, value in raw["thresholds"].items()}),
+                (_number(raw["bias"][0]), _number(raw["bias"][1])),
+            )
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
+            raise ModelError(f"{origin}: runtime: {what}; get the folder again") from error
+        sizes = [found.view.size, found.components] + ([found.locator.view.size] if found.locator else [])
+        if min(sizes) < 1 or max(sizes) > 4096 or found.view.shape not in ("square", "stretch"):
+            raise ModelError(f"{origin}: runtime: no such view or number of components; get the folder again")
+        return found
+
+
+def _locator_constants(raw: dict[str, Any]) -> LocatorConstants:
+    view = LocatorView(int(raw["view"]["size"]), _number(raw["view"]["margin"]))
+    relation = Relation(**{key: _number(value) for key, value in raw["relation"].items()})
+    return LocatorConstants(view, relation, int(raw["passes"]))
+
+
+def _number(value: Any) -> Any:
+    if not isinstance(value, (bool, int, float)) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is no finite number")
+    return value
 
 
 def check_model_folder(folder: Path) -> None:
@@ -32,11 +170,9 @@ def check_model_folder(folder: Path) -> None:
         raise ModelError(
             f"{folder}: no model folder there; train one with `make repro`, or leave --model out for lipseg's own"
         )
-    for name in (CARD, WEIGHTS):
+    for name in (CARD, CASCADE):
         if not (folder / name).is_file():
-            raise ModelError(
-                f"{folder / name}: missing, so {folder} is no lipseg model (it holds {CARD} and {WEIGHTS})"
-            )
+            raise ModelError(f"{folder / name}: missing, so {folder} is no lipseg model (it holds {CARD} and {CASCADE})")
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -49,13 +185,15 @@ def read_card(folder: Path) -> dict[str, Any]:
     path = folder / CARD
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not a readable model card ({error})") from error
     if not isinstance(card, dict):
         raise ModelError(f"{path}: a model card is a JSON object, not a {type(card).__name__}")
-    if card.get("format") not in READABLE:
-        known = ", ".join(map(str, READABLE))
-        raise ModelError(f"{path}: a model of format {card.get('format')!r}; this lipseg reads formats {known}")
+    if card.get("format") != FORMAT:
+        raise ModelError(
+            f"{path}: a model of format {card.get('format')!r}; this lipseg reads format {FORMAT}: train the model again "
+            "with `make repro`"
+        )
     return card
 
 
@@ -64,17 +202,27 @@ def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def check_weights(folder: Path, card: dict[str, Any]) -> None:
-    """Refuses weights that are not those that the card was written for.
+def described(folder: Path) -> dict[str, dict[str, Any]]:
+    """Returns the section "files" of a folder's card: bytes and SHA-256 of each network file that is there."""
+    there = [folder / name for name in (CASCADE, LOCATOR) if (folder / name).is_file()]
+    return {path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in there}
 
-    Args:
-        folder: of the model.
-        card: its card. Cards of before version 0.2 hold no hash and pass.
+
+def read_network(folder: Path, name: str, card: dict[str, Any]) -> bytes:
+    """Returns the content of a network file, which must be the one that the card was written for.
 
     Raises:
-        ModelError: naming the file.
+        ModelError: naming the file that is missing or another.
     """
-    expected = card.get("weights", {}).get("sha256")
-    path = folder / WEIGHTS
-    if expected is not None and sha256_of(path) != expected:
-        raise ModelError(f"{path}: not the weights that {CARD} describes (another SHA-256); get the folder again")
+    path = folder / name
+    entry = card.get("files", {}).get(name)
+    try:
+        size = path.stat().st_size
+        if not isinstance(entry, dict) or size != entry.get("bytes"):
+            raise ModelError(f"{path}: not the file that {CARD} describes (another size); get the folder again")
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror or error}); get the folder again") from error
+    if hashlib.sha256(content).hexdigest() != entry.get("sha256"):
+        raise ModelError(f"{path}: not the file that {CARD} describes (another SHA-256); get the folder again")
+    return content

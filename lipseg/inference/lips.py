@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg import scheme
+from lipseg.boxes import Box
 from lipseg.rendering import masks, measures
 
 
@@ -18,7 +19,7 @@ class Lips:
     Everything is in pixels of the picture (after EXIF rotation), (x, y), pixel centres at integers.
 
     Attributes:
-        box: x0, y0, x1, y1 of the mouth box that the model was shown.
+        box: the mouth box that the model was shown.
         score: 0..1, the estimated probability that the contours are right: that their mean distance from the true
             ones is below the bound on the model's card (``calibrate.bound``, a share of the inter-ocular distance).
             Of a model without calibration, how typical the mouth is of those that it was trained on.
@@ -26,16 +27,14 @@ class Lips:
         responsibilities: (K,) float32 posterior over the components, sums to 1.
         landmarks: (56, 2) float32, in the order of ``lipseg.scheme``.
         picture_size: (height, width) of the picture, for the masks.
-        roll: angle in radians of the box about its centre, see ``locate.MouthBox``.
     """
 
-    box: tuple[float, float, float, float]
+    box: Box
     score: float
     component: int
     responsibilities: NDArray[np.float32]
     landmarks: NDArray[np.float32]
     picture_size: tuple[int, int]
-    roll: float = 0.0
 
     @property
     def outer(self) -> NDArray[np.float32]:
@@ -71,6 +70,13 @@ class Lips:
     def width(self) -> float:
         """Pixels between the outer corners."""
         return measures.width(self.landmarks)
+
+    @property
+    def extent(self) -> Box:
+        """The upright box of the mouth's width about the mean of its landmarks: what tells two mouths apart."""
+        x, y = self.landmarks.mean(0).tolist()
+        width = max(self.width, 1.0e-3)
+        return Box(x, y, width, width, origin="landmarks")
 
     @property
     def opening_px(self) -> float:

@@ -1,64 +1,63 @@
 """From a picture to mouth boxes: faces, their mouths, and what to try where no face is found."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lipseg.boxes import Box, near, without_doubles
 from lipseg.geometry import View
-from lipseg.inference.confidence import Confidence
-from lipseg.inference.detector import FaceBox, attempts_of
-from lipseg.inference.locate import MouthBox, whole_picture
-from lipseg.inference.predictor import MouthLocator
-from lipseg.inference.relation import DLIB_RELATION
+from lipseg.inference.card import Runtime, Thresholds
+from lipseg.inference.detector import FaceDetector, attempts_of
+from lipseg.inference.locator import MouthLocator
+from lipseg.inference.relation import AVERAGE_FACE
 
 NO_FACE = "no face found"
 NO_MOUTH = "faces found, but no mouth"
 
-# A narrower mouth, in pixels of the picture, shows too little to say where its contours are.
-SMALLEST_MOUTH_PX = 6.0
-# Two mouths nearer to each other than this share of the wider one's width are one.
-_SAME_MOUTH = 0.5
 # Sides, over the picture's shorter one, of the face boxes tried in its middle where the detector found nothing.
 _WHOLE_FACES = (1.0, 0.65)
-# What is only a guess must convince more: least scores of a picture that is taken for a face and for a mouth.
-_FACE_GUESS, _MOUTH_GUESS = 0.35, 0.8
-# Presence logit from which a detected face shows its mouth sooner than not: then its lips count however unsure their
-# contours are. None of 600 pictures without faces had such a face, while some faces of the training set score near 0.
-_CLEAR = 0.0
-
-Detector = Callable[[NDArray[np.uint8]], list[FaceBox]]
+# A mouth is at least this high against its width; for pictures too flat to hold the view's margins.
+_FLATTEST = 0.25
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Candidates:
-    """Where mouths may be.
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Where a mouth may be.
 
     Attributes:
-        boxes: n mouth boxes, surest first.
-        presence: (n,) float32 logit of a visible mouth, nan where the locator was not asked.
-        least: (n,) float32 the score that each must reach to count.
-        reason: why the picture shows no lips, in case that none of them counts.
-        average: n boxes where the mouths would be in average faces, for a second look.
+        box: the mouth's.
+        least: score that its lips must reach to count.
+        average: where the mouth would be if the face were an average one, for another look; None for no other.
+        presence: logit of the locator that a mouth can be seen there; infinite where it was not asked.
     """
 
-    boxes: list[MouthBox]
-    presence: NDArray[np.float32]
-    least: NDArray[np.float32]
+    box: Box
+    least: float = 0.0
+    average: Box | None = None
+    presence: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The mouths that a picture may show, surest first.
+
+    Attributes:
+        mouths: what is to be looked at.
+        reason: why the picture shows no lips, in case that none of them counts.
+    """
+
+    mouths: list[Candidate]
     reason: str
-    average: list[MouthBox]
 
 
 def find_mouths(
     image: NDArray[np.uint8],
-    detector: Detector,
-    view: View,
-    *,
+    detector: FaceDetector,
+    runtime: Runtime,
     locator: MouthLocator | None,
-    confidence: Confidence | None,
-    min_score: float,
-    clear_score: float,
+    min_score: float | None = None,
 ) -> Candidates:
     """Returns the mouths that a picture may show.
 
@@ -69,92 +68,82 @@ def find_mouths(
     Args:
         image: (height, width, 3) uint8 RGB.
         detector: finds faces.
-        view: what the model looks at.
+        runtime: the model's constants.
         locator: of the model; without one the mouth is where it lies in an average face.
-        confidence: of the model.
-        min_score: that the lips of a face must reach.
-        clear_score: the same of a detected face whose mouth is clearly visible.
+        min_score: that every mouth must reach; None for the thresholds of the model.
     """
-    least_presence = -np.inf if confidence is None else float(confidence.min_presence[0])
-    seen: list[FaceBox] = []
+    rules = runtime.thresholds
+    clear, unclear = (0.0, rules.min_score) if min_score is None else (min_score, min_score)
+    seen = False
     for faces in attempts_of(detector, image):
-        seen += faces
-        boxes, presence, average = mouths_in(image, faces, locator, least_presence)
-        if boxes:
-            least = np.where(presence >= _CLEAR, clear_score, min_score).astype(np.float32)
-            return Candidates(boxes, presence, least, NO_MOUTH, average)
+        seen = seen or bool(faces)
+        found = _mouths_in(image, faces, locator, rules, rules.min_presence)
+        if found:
+            least = [clear if mouth.presence >= rules.clear_presence else unclear for mouth in found]
+            return Candidates([replace(m, least=low) for m, low in zip(found, least, strict=True)], NO_MOUTH)
     reason = NO_MOUTH if seen else NO_FACE
-    if confidence is None or locator is None:
-        return Candidates([], np.empty(0, np.float32), np.empty(0, np.float32), reason, [])
+    if not rules.calibrated or locator is None:
+        return Candidates([], reason)
     height, width = image.shape[:2]
-    boxes, presence, average = mouths_in(image, whole_faces(height, width), locator, max(least_presence, 0.0))
-    boxes.append(whole_picture(height, width, view))
-    average.append(boxes[-1])
-    least = [*([max(min_score, _FACE_GUESS)] * (len(boxes) - 1)), max(min_score, _MOUTH_GUESS)]
-    return Candidates(boxes, np.r_[presence, np.float32(np.nan)], np.array(least, np.float32), reason, average)
+    found = _mouths_in(image, _whole_faces(height, width), locator, rules, max(rules.min_presence, 0.0))
+    mouths = [replace(mouth, least=max(unclear, rules.face_guess)) for mouth in found]
+    mouths.append(Candidate(whole_picture(height, width, runtime.view), max(unclear, rules.mouth_guess)))
+    return Candidates(mouths, reason)
 
 
-def mouths_in(
-    image: NDArray[np.uint8], faces: list[FaceBox], locator: MouthLocator | None, least_presence: float
-) -> tuple[list[MouthBox], NDArray[np.float32], list[MouthBox]]:
-    """Returns the mouths (n) of faces, their presence logits (n,), and where an average face would have them (n).
+def _mouths_in(
+    image: NDArray[np.uint8],
+    faces: list[Box],
+    locator: MouthLocator | None,
+    rules: Thresholds,
+    least_presence: float,
+) -> list[Candidate]:
+    """Returns the mouths of faces, surest first, whatever their scores.
 
-    Dropped are mouths below ``least_presence``, beyond the picture, too small, or the same as a surer one.
+    Dropped are mouths below the least presence, beyond the picture, too small, or the same as a surer one. Without a
+    locator every mouth is taken to be where an average face has it, and to be as sure as can be.
     """
     if not faces:
-        return [], np.empty(0, np.float32), []
-    given = np.array([[*face.centre, face.side, face.roll] for face in faces])
-    average = np.stack([DLIB_RELATION.mouth(face) for face in given])
-    if locator is None:
-        mouths = average
-        presence = np.full(len(faces), np.nan, np.float32)
-        order = np.arange(len(faces))
-    else:
-        sighting = locator(image, given)
-        mouths, presence = sighting.mouths, sighting.presence
-        order = np.argsort(-presence, kind="stable")
+        return []
+    average = [AVERAGE_FACE.mouth(face) for face in faces]
+    mouths, presence = average, [math.inf] * len(faces)
+    if locator is not None:
+        sighting = locator(image, faces)
+        mouths, presence = sighting.mouths, sighting.presence.tolist()
     height, width = image.shape[:2]
-    kept: list[int] = []
-    for i in order:
-        x, y, wide = mouths[i, :3]
-        inside = -0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5
-        if not inside or wide < SMALLEST_MOUTH_PX or presence[i] < least_presence:
-            continue
-        if all(np.hypot(*(mouths[i, :2] - mouths[k, :2])) > _SAME_MOUTH * max(wide, mouths[k, 2]) for k in kept):
-            kept.append(int(i))
-    return (
-        [mouth_box(mouths[i], faces[i].source) for i in kept],
-        presence[kept].astype(np.float32),
-        [mouth_box(average[i], faces[i].source) for i in kept],
-    )
+    kept = [
+        i
+        for i, box in enumerate(mouths)
+        if -0.5 <= box.cx <= width - 0.5
+        and -0.5 <= box.cy <= height - 0.5
+        and box.width >= rules.smallest_mouth_px
+        and presence[i] >= least_presence
+    ]
+    order = without_doubles([mouths[i] for i in kept], [presence[i] for i in kept], near(rules.same_mouth))
+    return [Candidate(mouths[at], average=average[at], presence=presence[at]) for at in (kept[i] for i in order)]
 
 
-def mouth_box(mouth: NDArray[np.float64], origin: str) -> MouthBox:
-    """Returns the box of a mouth (5,) centre x, y, width, height, roll."""
-    x, y, width, height, roll = map(float, mouth)
-    return MouthBox(x - width / 2, y - height / 2, x + width / 2, y + height / 2, origin, roll)
+def whole_picture(height: int, width: int, view: View) -> Box:
+    """Returns the mouth box of a picture that is a mouth crop: the one whose view shows the whole picture.
 
-
-def whole_faces(height: int, width: int) -> list[FaceBox]:
-    """Returns the face boxes of a picture that is itself a face crop: one tight, one with room around the face."""
-    x, y = (width - 1) / 2, (height - 1) / 2
-    halves = [share * min(height, width) / 2 for share in _WHOLE_FACES]
-    return [FaceBox(x - h, y - h, x + h, y + h, score=0.0, source="whole picture as a face") for h in halves]
-
-
-def distinct_mouths(
-    centres: NDArray[np.float64], widths: NDArray[np.float64], scores: NDArray[np.float64]
-) -> list[int]:
-    """Returns the positions, in order, of mouths that are not the same as one with a higher score.
+    A mouth crop is taken to be framed as the model's own views are, the mouth in the middle with the view's margin
+    around it. A picture that is not square lies in the middle of a square view, its edge pixels repeated beyond it.
+    A picture cut tightly at the lips is no such crop: give its extent as the mouth box instead.
 
     Args:
-        centres: (n, 2).
-        widths: (n,) in the same unit.
-        scores: (n,).
+        height: pixels of the picture.
+        width: pixels of the picture.
+        view: what the model looks at.
     """
-    kept: list[int] = []
-    for i in np.argsort(-scores, kind="stable"):
-        apart = [np.hypot(*(centres[i] - centres[k])) > _SAME_MOUTH * max(widths[i], widths[k]) for k in kept]
-        if all(apart):
-            kept.append(int(i))
-    return sorted(kept)
+    if view.shape == "square":
+        box_width, box_height = width / view.margin, height / view.margin
+    else:
+        box_width = max(width - 2 * view.margin, _FLATTEST * width)
+        box_height = max(height - 2 * view.margin, _FLATTEST * box_width)
+    return Box((width - 1) / 2, (height - 1) / 2, box_width, box_height, origin="whole picture")
+
+
+def _whole_faces(height: int, width: int) -> list[Box]:
+    """Returns the face boxes of a picture that is itself a face crop: one tight, one with room around the face."""
+    x, y = (width - 1) / 2, (height - 1) / 2
+    return [Box.square(x, y, share * min(height, width), origin="whole picture as a face") for share in _WHOLE_FACES]

@@ -1,12 +1,17 @@
-"""The small interface between inference and a model: a batch of views in, landmarks out."""
+"""The interface between the tool and a model: a batch of views in, landmarks out; and the model of a folder."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lipseg.geometry import View
+from lipseg import scheme
+from lipseg.errors import ModelError
+from lipseg.inference.card import CARD, CASCADE, LOCATOR, Runtime, read_card, read_network
+from lipseg.inference.locator import Locator, MouthLocator, open_locator
+from lipseg.inference.session import Network, open_network
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +22,8 @@ class Prediction:
         points_unit: (N, 56, 2) float32 landmarks, unit coordinates of the view.
         component: (N,) int64, the mixture component whose head was used.
         responsibilities: (N, K) float32, the mixture's posterior over its components; rows sum to 1.
-        score: (N,) float32 in 0..1. Of a calibrated model the probability that the contours are right (see
-            ``lipseg.inference.confidence``); of an older one how typical the features are of the training mouths (the
-            share of held-out training faces whose likelihood under the mixture is lower).
+        score: (N,) float32 in 0..1: of a calibrated model the probability that the contours are right, see
+            ``Thresholds.calibrated``; of another how typical the features are of the training mouths.
     """
 
     points_unit: NDArray[np.float32]
@@ -28,55 +32,75 @@ class Prediction:
     score: NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class LocatorView:
-    """What the locator looks at.
+class Predictor(Protocol):
+    """A model ready to run; the one of a model folder is ``OnnxPredictor``."""
 
-    Attributes:
-        size: pixels a side.
-        margin: side over the face box's side.
-    """
-
-    size: int
-    margin: float
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """The mouths of N faces.
-
-    Attributes:
-        mouths: (N, 5) float64 centre x, y, width, height and roll in radians, image pixels.
-        presence: (N,) float32 logit of the probability that a mouth can be seen there.
-    """
-
-    mouths: NDArray[np.float64]
-    presence: NDArray[np.float32]
-
-
-class MouthLocator(Protocol):
-    """Finds the mouths of faces; the JAX one is ``lipseg.model.locator.Locator``."""
-
-    def __call__(self, image: NDArray[np.uint8], faces: NDArray[np.float64], /) -> Sighting:
-        """Returns the mouths of face boxes in a picture.
-
-        Args:
-            image: (height, width, 3) uint8 RGB.
-            faces: (N, 4) centre x, y, side and roll in radians of the square face boxes, N >= 1, image pixels.
-        """
+    @property
+    def runtime(self) -> Runtime:
+        """The constants of the model."""
         ...
 
+    @property
+    def locator(self) -> MouthLocator | None:
+        """Goes from face boxes to mouth boxes; without one a mouth is looked for where average faces have theirs."""
+        ...
 
-class Predictor(Protocol):
-    """A model ready to run; the JAX one is ``lipseg.model.cascade.Cascade``.
-
-    It may also have the attributes ``locator`` (a ``MouthLocator``), ``confidence`` (a ``Confidence``) and ``bias``
-    ((2,) of ``annotation_bias``), all None or missing in a model that was trained without.
-    """
-
-    view: View
-    card: dict[str, Any]
-
-    def __call__(self, views: NDArray[np.uint8]) -> Prediction:
+    def __call__(self, views: NDArray[np.uint8], /) -> Prediction:
         """Returns the prediction for (N, size, size, 3) uint8 RGB views, N >= 1."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxPredictor:
+    """The model of a folder. Implements ``Predictor``.
+
+    Attributes:
+        runtime: the constants of the model.
+        locator: goes from face boxes to mouth boxes, or None.
+        card: the model card.
+        network: views to points, component, responsibilities and score.
+    """
+
+    runtime: Runtime
+    locator: Locator | None
+    card: dict[str, Any]
+    network: Network
+
+    def __call__(self, views: NDArray[np.uint8]) -> Prediction:
+        """Returns the prediction for (N, size, size, 3) uint8 RGB views, N >= 1.
+
+        Raises:
+            ValueError: if the views have another shape or type.
+        """
+        size = self.runtime.view.size
+        if views.ndim != 4 or views.shape[1:] != (size, size, 3) or views.dtype != np.uint8 or len(views) == 0:
+            raise ValueError(f"views must be (N, {size}, {size}, 3) uint8 with N >= 1, not {views.shape} {views.dtype}")
+        return Prediction(*self.network(views))
+
+
+OUTPUTS = ("points_unit", "component", "responsibilities", "score")
+
+
+def load_predictor(folder: Path, threads: int = 1) -> OnnxPredictor:
+    """Returns the model of a folder.
+
+    Args:
+        folder: with the card and the networks.
+        threads: of ONNX Runtime.
+
+    Raises:
+        ModelError: naming the file that is missing, damaged or does not fit.
+    """
+    card = read_card(folder)
+    runtime = Runtime.from_card(card, folder / CARD)
+    path = folder / CASCADE
+    network = open_network(read_network(folder, CASCADE, card), OUTPUTS, runtime.view.size, path, threads)
+    points, *_ = probe = network(np.zeros((1, runtime.view.size, runtime.view.size, 3), np.uint8))
+    shapes = [array.shape for array in probe]
+    if shapes != [(1, scheme.N_POINTS, 2), (1,), (1, runtime.components), (1,)] or not np.isfinite(points).all():
+        raise ModelError(f"{path}: gives arrays of other shapes than {CARD} says ({shapes}); get the folder again")
+    locator = None
+    if runtime.locator is not None:
+        content = read_network(folder, LOCATOR, card)
+        locator = open_locator(content, runtime.locator, folder / LOCATOR, threads)
+    return OnnxPredictor(runtime, locator, card, network)

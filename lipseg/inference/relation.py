@@ -1,12 +1,12 @@
-"""Where a mouth lies in a detector's face box, on average. Plain NumPy."""
+"""Where a mouth lies in a face box, on average."""
 
+import math
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
+from lipseg.boxes import Box
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Relation:
     """Where an average mouth lies in a detector's face box, in units of the box's side and in its frame.
 
@@ -22,22 +22,33 @@ class Relation:
     width: float
     height: float
 
-    def mouth(self, face: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Returns (5,) centre x, y, width, height, roll of the mouth of a face (4,) centre x, y, side, roll."""
-        cos, sin = np.cos(face[3]), np.sin(face[3])
-        offset = np.array([[cos, -sin], [sin, cos]]) @ [self.right, self.down]
-        return np.array([*(face[:2] + offset * face[2]), self.width * face[2], self.height * face[2], face[3]])
+    def mouth(self, face: Box) -> Box:
+        """Returns the mouth that an average face in this box has."""
+        x, y = self._offset(face.roll)
+        side = face.side
+        return Box(
+            face.cx + x * side,
+            face.cy + y * side,
+            self.width * side,
+            self.height * side,
+            face.roll,
+            face.score,
+            face.origin,
+        )
 
-    def face(self, mouth: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Returns (4,) centre x, y, side, roll of the face box that a mouth (5,) would have: ``mouth`` backwards.
+    def face(self, mouth: Box) -> Box:
+        """Returns the square face box that a mouth would have: ``mouth`` backwards.
 
         The side follows the mouth's width, which opens and closes less than its height.
         """
-        side = mouth[2] / self.width
-        cos, sin = np.cos(mouth[4]), np.sin(mouth[4])
-        offset = np.array([[cos, -sin], [sin, cos]]) @ [self.right, self.down]
-        return np.array([*(mouth[:2] - offset * side), side, mouth[4]])
+        side = mouth.width / self.width
+        x, y = self._offset(mouth.roll)
+        return Box(mouth.cx - x * side, mouth.cy - y * side, side, side, mouth.roll, mouth.score, mouth.origin)
+
+    def _offset(self, roll: float) -> tuple[float, float]:
+        cos, sin = math.cos(roll), math.sin(roll)
+        return cos * self.right - sin * self.down, sin * self.right + cos * self.down
 
 
-# Of dlib's boxes on 400 training faces of Helen: what is left to an older model without a locator.
-DLIB_RELATION = Relation(right=0.0, down=0.262, width=0.372, height=0.162)
+# On 400 training faces of Helen: for a model without a locator.
+AVERAGE_FACE = Relation(right=0.0, down=0.262, width=0.372, height=0.162)

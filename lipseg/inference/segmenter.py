@@ -1,66 +1,36 @@
 """The public class: pictures in, lips in pixels of the picture out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image
 
-from lipseg import scheme
+from lipseg.boxes import Box, as_boxes, near, without_doubles
 from lipseg.errors import DataError
-from lipseg.geometry import Affine, View, from_unit, warp
-from lipseg.images import from_pil, read_image, to_rgb8
+from lipseg.geometry import Affine, from_unit
+from lipseg.images import Picture, as_rgb
 from lipseg.inference.annotation_bias import without_bias
-from lipseg.inference.card import DEFAULT_MODEL, check_model_folder
-from lipseg.inference.confidence import Confidence
-from lipseg.inference.detector import FaceDetector, make_detector
+from lipseg.inference.card import DEFAULT_MODEL
+from lipseg.inference.detector import DEFAULT_DETECTOR, FaceDetector, make_detector
 from lipseg.inference.lips import Detections, Lips
-from lipseg.inference.locate import MouthBox, as_boxes, whole_picture
-from lipseg.inference.mouths import Candidates, distinct_mouths, find_mouths
-from lipseg.inference.part import Part, part_shown
-from lipseg.inference.predictor import MouthLocator, Predictor
+from lipseg.inference.mouths import Candidate, find_mouths, whole_picture
+from lipseg.inference.predictor import Predictor, load_predictor
+from lipseg.inference.views import MouthViews, cut_views
 
-if TYPE_CHECKING:
-    from lipseg.tracking.tracker import Detect, TrackedFrame, TrackParams
-
-# A mouth that was found with a lower score is looked at again.
-_DOUBT = 0.6
-# What is kept for that, in sides of the first view.
-_AROUND = 2.5
-
-Picture = NDArray[Any] | Path | str | Image.Image
-Boxes = ArrayLike | Sequence[MouthBox] | None
+Boxes = ArrayLike | Box | Sequence[Box] | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MouthViews:
-    """What the model is shown of one picture; the picture itself is no longer needed.
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A view of mouth ``index`` of a picture, cut in ``box``."""
 
-    Attributes:
-        boxes: the n mouth boxes.
-        pixels: (n, size, size, 3) uint8 RGB views.
-        picture_size: (height, width) of the picture.
-        found: what is known of the mouths beside their boxes; None where the boxes were given: then all count.
-        around: n parts of the picture around the mouths, for a second look; none where there is no second look.
-    """
-
-    boxes: list[MouthBox]
+    cut: MouthViews
+    index: int
+    box: Box
+    to_image: Affine
     pixels: NDArray[np.uint8]
-    picture_size: tuple[int, int]
-    found: Candidates | None = None
-    around: Sequence[Part] = ()
-
-    @property
-    def reason(self) -> str:
-        """Why the picture has no lips, where none of its mouths counts; "" where the boxes were given."""
-        return "" if self.found is None else self.found.reason
-
-
-# A mouth of a cut, by its position, and the box to look at instead of its own.
-_Look = tuple[MouthViews, int, MouthBox | None]
 
 
 class LipSegmenter:
@@ -68,15 +38,17 @@ class LipSegmenter:
 
     Attributes:
         predictor: the model behind it.
-        min_score: the score that a mouth must reach where the segmenter looks for faces itself.
+        min_score: the score that a mouth must reach where the segmenter looks for faces itself; None for the
+            thresholds of the model.
     """
 
     def __init__(
         self,
         model: Path | str | Predictor = DEFAULT_MODEL,
-        detector: str | FaceDetector | None = "dlib",
+        detector: str | FaceDetector | None = DEFAULT_DETECTOR,
         min_score: float | None = None,
         *,
+        threads: int = 1,
         unbiased: bool = False,
     ) -> None:
         """Loads a model.
@@ -84,29 +56,27 @@ class LipSegmenter:
         Args:
             model: the model's folder, by default the one that comes with the package, or a model that is loaded
                 already.
-            detector: how faces are found in pictures that come without boxes: "dlib", "yunet:FILE.onnx" (a model file
-                of OpenCV's YuNet), or a callable that takes an RGB uint8 (height, width, 3) array and returns
-                ``lipseg.inference.detector.FaceBox`` objects. None or "none" takes such a picture for a mouth crop.
+            detector: how faces are found in pictures that come without boxes: "yunet", "yunet:FILE.onnx" (another file
+                of OpenCV's YuNet), "dlib", or a callable that takes an RGB uint8 (height, width, 3) array and returns
+                ``lipseg.Box`` objects. None or "none" takes such a picture for a mouth crop.
             min_score: mouths with a lower score are dropped, where no boxes are given; None for the model's own
                 choice, which keeps all mouths that are clearly visible in a detected face; 0 to drop none.
+            threads: of ONNX Runtime.
             unbiased: whether to take out what annotators have placed to one side (on Helen 1.5 % of the inter-ocular
                 distance): nearer to the lips as they are, and farther from such annotations.
 
         Raises:
-            DataError: if the detector or the least score is none.
+            DataError: if the detector, the least score or the number of threads is none.
             ModelError: if the folder holds no usable model, or the detector's file is none.
         """
-        self.predictor: Predictor = load_predictor(Path(model)) if isinstance(model, (str, Path)) else model
-        self._locator: MouthLocator | None = getattr(self.predictor, "locator", None)
-        self._confidence: Confidence | None = getattr(self.predictor, "confidence", None)
-        self._bias: NDArray[np.float32] | None = getattr(self.predictor, "bias", None) if unbiased else None
         if min_score is not None and not 0 <= min_score <= 1:
             raise DataError(f"the least score must be from 0 to 1, not {min_score}")
-        own = 0.0 if self._confidence is None else float(self._confidence.min_score[0])
-        self.min_score = own if min_score is None else float(min_score)
-        self._clear_score = 0.0 if min_score is None else float(min_score)
-        # dlib is loaded when the first picture comes without boxes; a wrong name or file is told at once.
-        self._detector = make_detector(detector) if isinstance(detector, str) and detector != "dlib" else detector
+        self.predictor: Predictor = model if not isinstance(model, (str, Path)) else load_predictor(Path(model), threads)
+        self.min_score = min_score
+        self._bias = np.array(self.predictor.runtime.bias, np.float32) if unbiased else None
+        # The usual detector is loaded when the first picture comes without boxes; a wrong name or file is told at once.
+        lazy = detector == DEFAULT_DETECTOR
+        self._detector = make_detector(detector) if isinstance(detector, str) and not lazy else detector
 
     @property
     def finds_faces(self) -> bool:
@@ -126,14 +96,14 @@ class LipSegmenter:
         Args:
             image: RGB uint8 (height, width, 3) array, a file's path or a PIL image; files and PIL images are turned
                 upright by their EXIF orientation first.
-            boxes: (n, 4) or (4,) mouth boxes x0, y0, x1, y1 in pixels of the upright picture, or ``MouthBox`` objects:
-                the lips come one for each and in their order, whatever their scores. None looks for faces; the lips
-                come surest face first, and there may be none.
+            boxes: (n, 4) or (4,) mouth boxes x0, y0, x1, y1 in pixels of the upright picture, or ``Box`` objects: the
+                lips come one for each and in their order, whatever their scores. None looks for faces; the lips come
+                surest face first, and there may be none.
 
         Raises:
             DataError: if the picture or a box cannot be used.
         """
-        return self.predict_batch([image], None if boxes is None else [boxes])[0]
+        return self.predict_views([self.cut(image, boxes)])[0]
 
     def predict_batch(self, images: Sequence[Picture], boxes: Sequence[Boxes] | None = None) -> list[Detections]:
         """Returns the lips of several pictures; all their mouths go through the model at once.
@@ -151,36 +121,13 @@ class LipSegmenter:
         each = [None] * len(images) if boxes is None else boxes
         return self.predict_views([self.cut(image, its) for image, its in zip(images, each, strict=True)])
 
-    def track(
-        self,
-        frames: Iterable[NDArray[np.uint8] | tuple[float, NDArray[np.uint8]]],
-        detect: "Detect | None" = None,
-        *,
-        boxes: Sequence[MouthBox] = (),
-        params: "TrackParams | None" = None,
-    ) -> "Iterator[TrackedFrame]":
-        """Yields the mouths of each frame of a video with ids that last; see ``lipseg.tracking.tracker.follow``.
-
-        Args:
-            frames: RGB uint8 (height, width, 3) arrays, or pairs of a time in seconds and such an array.
-            detect: from a frame to the boxes of the mouths in it; None takes the segmenter's own ``find``.
-            boxes: the mouths in the first frame, which then need not be searched.
-            params: how to follow and smooth.
-
-        Raises:
-            DataError: if there is neither a detector nor a box to begin with, or a frame cannot be used.
-        """
-        from lipseg.tracking.tracker import follow
-
-        return follow(self, frames, detect, boxes=boxes, params=params)
-
-    def find(self, image: Picture) -> list[MouthBox]:
+    def find(self, image: Picture) -> list[Box]:
         """Returns the boxes of the mouths that a picture shows, surest face first: those that the lips come from.
 
         Raises:
             DataError: if the picture cannot be used.
         """
-        return [MouthBox(*lips.box, origin="found", roll=lips.roll) for lips in self(image)]
+        return [replace(lips.box, score=lips.score, origin="found") for lips in self(image)]
 
     def cut(self, image: Picture, boxes: Boxes = None) -> MouthViews:
         """Returns what the model is to be shown of a picture. Arguments and errors as of ``__call__``.
@@ -188,150 +135,76 @@ class LipSegmenter:
         Of a picture without boxes that may be more than counts in the end: ``predict_views`` drops what turns out to
         be no mouth.
         """
-        pixels = _rgb(image)
+        pixels = as_rgb(image)
         height, width = pixels.shape[:2]
-        view = self.predictor.view
-        found: Candidates | None = None
+        runtime = self.predictor.runtime
         if boxes is not None:
-            checked = _as_mouth_boxes(boxes)
-            for box in checked:
+            given = as_boxes(boxes)
+            for box in given:
                 box.check_inside(height, width)
-        elif (detector := self.detector) is None:
-            checked = [whole_picture(height, width, view)]
-        else:
-            found = find_mouths(
-                pixels,
-                detector,
-                view,
-                locator=self._locator,
-                confidence=self._confidence,
-                min_score=self.min_score,
-                clear_score=self._clear_score,
-            )
-            checked = found.boxes
-        to_image = [view.to_image(box.as_array(), box.roll) for box in checked]
-        views = np.empty((len(checked), view.size, view.size, 3), np.uint8)
-        for index, transform in enumerate(to_image):
-            views[index] = warp(pixels, transform, view.size)
-        around: list[Part] = []
-        if found is not None and self._confidence is not None and view.shape == "square":
-            wide = View(round(_AROUND * view.size), view.shape, _AROUND * view.margin)
-            around = [part_shown(pixels, wide.to_image(box.as_array(), box.roll), wide.size) for box in checked]
-        return MouthViews(checked, views, (height, width), found, around)
+            return cut_views(pixels, [Candidate(box) for box in given], runtime.view)
+        if (detector := self.detector) is None:
+            return cut_views(pixels, [Candidate(whole_picture(height, width, runtime.view))], runtime.view)
+        found = find_mouths(pixels, detector, runtime, self.predictor.locator, self.min_score)
+        again = runtime.thresholds.calibrated
+        return cut_views(pixels, found.mouths, runtime.view, found=True, reason=found.reason, again=again)
 
     def predict_views(self, cuts: Sequence[MouthViews]) -> list[Detections]:
         """Returns the lips of several pictures from their views, all views through the model at once.
 
-        A mouth that was found and whose score is low is looked at a second time: in the box that its own landmarks
-        have, and where the mouth of an average face would be. The best of the answers counts.
+        A mouth that was found and whose score is low is looked at again: in the box of its own landmarks, and where
+        the mouth of an average face would be. The answer with the highest score counts.
         """
-        best = self._lips([(cut, index, None) for cut in cuts for index in range(len(cut.boxes))])
-        again = [(position, look) for position, found in enumerate(best) for look in self._second_looks(*found)]
-        for (position, _), other in zip(again, self._lips([look for _, look in again]), strict=True):
-            if other[2].score > best[position][2].score:
-                best[position] = other
-        # Last, so that what was looked at, and with it the scores, are the same with the bias and without.
-        answers = iter(self._without_bias(lips) for *_, lips in best)
-        results: list[Detections] = []
-        for cut in cuts:
-            lips = [next(answers) for _ in cut.boxes]
-            lips = lips if cut.found is None else _counting(lips, cut.found.least)
-            results.append(Detections(tuple(lips), cut.picture_size, "" if lips else cut.reason))
-        return results
+        first = [
+            _Look(cut, index, mouth.box, cut.to_image[index], cut.pixels[index])
+            for cut in cuts
+            for index, mouth in enumerate(cut.mouths)
+        ]
+        best = self._lips(first)
+        again = [(at, look) for at, lips in enumerate(best) for look in self._second_looks(first[at], lips)]
+        for (at, _), other in zip(again, self._lips([look for _, look in again]), strict=True):
+            if other.score > best[at].score:
+                best[at] = other
+        if self._bias is not None:  # last, so that what is looked at, and with it the scores, do not depend on it
+            best = [replace(lips, landmarks=without_bias(lips.landmarks, self._bias)) for lips in best]
+        answers = iter(best)
+        return [self._counting(cut, [next(answers) for _ in cut.mouths]) for cut in cuts]
 
-    def _lips(self, wanted: Sequence[_Look]) -> list[tuple[MouthViews, int, Lips]]:
-        """Returns the lips of mouths of cuts, on their own boxes or on the ones that are given instead."""
-        if not wanted:
+    def _lips(self, looks: Sequence[_Look]) -> list[Lips]:
+        """Returns what the model says of views."""
+        if not looks:
             return []
-        size = self.predictor.view.size
-        transforms: list[tuple[MouthBox, Affine]] = []
-        views: list[NDArray[np.uint8]] = []
-        for cut, index, box in wanted:
-            shown = cut.boxes[index] if box is None else box
-            to_image = self.predictor.view.to_image(shown.as_array(), shown.roll)
-            transforms.append((shown, to_image))
-            views.append(cut.pixels[index] if box is None else cut.around[index].view(to_image, size))
-        prediction = self.predictor(np.stack(views))
-        points_crop = from_unit(prediction.points_unit.astype(np.float64), size)
-        found = []
-        for row, ((cut, index, _), (box, to_image)) in enumerate(zip(wanted, transforms, strict=True)):
-            lips = Lips(
-                box=box.corners,
-                score=self._score(float(prediction.score[row]), cut, index),
-                component=int(prediction.component[row]),
-                responsibilities=prediction.responsibilities[row],
-                landmarks=to_image(points_crop[row]).astype(np.float32),
-                picture_size=cut.picture_size,
-                roll=box.roll,
+        said = self.predictor(np.stack([look.pixels for look in looks]))
+        points_crop = from_unit(said.points_unit.astype(np.float64), self.predictor.runtime.view.size)
+        return [
+            Lips(
+                box=look.box,
+                score=float(said.score[row]),
+                component=int(said.component[row]),
+                responsibilities=said.responsibilities[row],
+                landmarks=look.to_image(points_crop[row]).astype(np.float32),
+                picture_size=look.cut.picture_size,
             )
-            found.append((cut, index, lips))
-        return found
+            for row, look in enumerate(looks)
+        ]
 
-    def _second_looks(self, cut: MouthViews, index: int, lips: Lips) -> list[_Look]:
-        """Returns the looks at a doubtful mouth that may show it better; none for one that is not doubtful."""
-        if cut.found is None or not cut.around or lips.score >= _DOUBT:
-            return []
-        given = cut.boxes[index]
-        looks: list[_Look] = []
-        width = np.hypot(*(lips.landmarks[scheme.OUTER_CORNERS[1]] - lips.landmarks[scheme.OUTER_CORNERS[0]]))
-        if 0.5 < float(width) / (given.x1 - given.x0) < 2.0:  # beyond that its surroundings show too little
-            looks.append((cut, index, MouthBox.around(lips.landmarks, given.origin)))
-        if (average := cut.found.average[index]) != given:
-            looks.append((cut, index, average))
-        return looks
-
-    def _without_bias(self, lips: Lips) -> Lips:
-        """Returns the lips as they were asked for: as annotators would have placed them, or without their bias."""
-        return lips if self._bias is None else replace(lips, landmarks=without_bias(lips.landmarks, self._bias))
-
-    def _score(self, score: float, cut: MouthViews, index: int) -> float:
-        """Returns the model's score, joined with the locator's word where it was asked."""
-        presence = np.nan if cut.found is None else float(cut.found.presence[index])
-        if self._confidence is None or np.isnan(presence):
-            return score
-        return self._confidence.join(score, presence)
-
-
-def _counting(lips: list[Lips], least: NDArray[np.float32]) -> list[Lips]:
-    """Returns the lips that reach their least scores, without those that are the same as surer ones."""
-    lips = [found for found, low in zip(lips, least, strict=True) if found.score >= low]
-    if len(lips) < 2:
-        return lips
-    points = np.stack([found.landmarks for found in lips]).astype(np.float64)
-    widths = np.linalg.norm(points[:, scheme.OUTER_CORNERS[1]] - points[:, scheme.OUTER_CORNERS[0]], axis=1)
-    return [lips[i] for i in distinct_mouths(points.mean(1), widths, np.array([found.score for found in lips]))]
-
-
-def load_predictor(folder: Path) -> Predictor:
-    """Returns the model of a folder; the one place where inference meets JAX.
-
-    Raises:
-        ModelError: if the folder holds no usable model.
-    """
-    check_model_folder(folder)
-    from lipseg.model.bundle import load_cascade
-
-    return load_cascade(folder)
-
-
-def _as_mouth_boxes(boxes: ArrayLike | Sequence[MouthBox]) -> list[MouthBox]:
-    if isinstance(boxes, MouthBox):
-        return [boxes]
-    if isinstance(boxes, Sequence) and any(isinstance(box, MouthBox) for box in boxes):
-        mixed: list[MouthBox] = []
+    def _second_looks(self, first: _Look, lips: Lips) -> Iterator[_Look]:
+        """Yields the looks at a doubtful mouth that may show it better; none for one that is not doubtful."""
+        cut, index, given = first.cut, first.index, first.box
+        if not cut.around or lips.score >= self.predictor.runtime.thresholds.doubt:
+            return
+        boxes = [cut.mouths[index].average]
+        if 0.5 < lips.width / given.width < 2.0:  # beyond that the kept surroundings show too little
+            boxes.insert(0, Box.around(lips.landmarks, given.origin))
         for box in boxes:
-            mixed += [box] if isinstance(box, MouthBox) else as_boxes(np.asarray([box]))
-        return mixed
-    return as_boxes(boxes)  # type: ignore[arg-type]
+            if box is not None and box != given:
+                yield _Look(cut, index, box, *cut.again(index, box, self.predictor.runtime.view))
 
-
-def _rgb(image: Picture) -> NDArray[np.uint8]:
-    """Returns any accepted picture as upright (height, width, 3) uint8 RGB."""
-    if isinstance(image, (str, Path)):
-        return read_image(Path(image))
-    if isinstance(image, Image.Image):
-        try:
-            return from_pil(image)
-        except OSError as error:  # Pillow decodes a file when its pixels are first asked for
-            raise DataError(f"the picture cannot be decoded ({error})") from error
-    return to_rgb8(image)
+    def _counting(self, cut: MouthViews, lips: list[Lips]) -> Detections:
+        """Returns the lips that count: of mouths that were found, those that reach their least scores, each once."""
+        if cut.found:
+            lips = [found for found, mouth in zip(lips, cut.mouths, strict=True) if found.score >= mouth.least]
+            same = near(self.predictor.runtime.thresholds.same_mouth)
+            kept = without_doubles([found.extent for found in lips], [found.score for found in lips], same)
+            lips = [lips[at] for at in sorted(kept)]
+        return Detections(tuple(lips), cut.picture_size, "" if lips else cut.reason)

@@ -11,7 +11,7 @@ from lipseg.data.statistics import Normaliser, load_normaliser
 from lipseg.errors import ModelError
 from lipseg.files import whole_folder
 from lipseg.inference.card import CARD, FORMAT, WEIGHTS, read_card, sha256_of
-from lipseg.inference.confidence import EVIDENCE, Confidence
+from lipseg.model.confidence import EVIDENCE, Confidence
 from lipseg.model.cascade import Cascade
 from lipseg.model.locator import Locator, locator_from
 from lipseg.model.nets import Hourglass

@@ -15,7 +15,7 @@ from lipseg.data.statistics import Normaliser
 from lipseg.errors import ModelError
 from lipseg.geometry import View
 from lipseg.inference.annotation_bias import sideways_bias
-from lipseg.inference.confidence import Confidence
+from lipseg.model.confidence import Confidence
 from lipseg.inference.predictor import Prediction
 from lipseg.model.evidence import gather_evidence
 from lipseg.model.locator import Locator

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lipseg.data.corruptions import patched, side_lit
 from lipseg.data.crop_set import CropSet
 from lipseg.data.face_set import FaceSet
-from lipseg.data.negatives import draw_faceless
+from lipseg.data.negatives import draw_negative
 from lipseg.geometry import Affine, Array, to_unit, warp
 from lipseg.inference.predictor import LocatorView
 from lipseg.model.locator import POINTS, face_to_image
@@ -67,7 +67,7 @@ class Sampler:
         self.mouths = mouths_of(crops)
         self.view = LocatorView(params.size, params.margin)
         rng = np.random.default_rng((seed, 22))
-        self._drawn = [draw_faceless(rng, 96, 96) for _ in range(_DRAWN)]
+        self._drawn = [draw_negative(rng, 96, 96) for _ in range(_DRAWN)]
 
     def face(self, row: int, rng: np.random.Generator, strength: float = 1.0) -> tuple[Pixels, Array]:
         """Returns a jittered view of a face and its (4, 2) points; the strength scales the jitter."""

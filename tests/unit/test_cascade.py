@@ -154,7 +154,7 @@ def test_the_same_cascade_has_the_same_bytes(cascade, saved, tmp_path):
 
 def with_extras(cascade):
     """The cascade with a locator and a confidence whose numbers are known."""
-    from lipseg.inference.confidence import EVIDENCE, Confidence
+    from lipseg.model.confidence import EVIDENCE, Confidence
     from lipseg.inference.predictor import LocatorView
     from lipseg.inference.relation import DLIB_RELATION
     from lipseg.model.locator import Locator, build_locator

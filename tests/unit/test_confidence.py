@@ -7,7 +7,7 @@ import pytest
 
 from lipseg.evaluation import calibration
 from lipseg.evaluation.trials import SEEN, UNSEEN, Trials
-from lipseg.inference.confidence import EVIDENCE
+from lipseg.model.confidence import EVIDENCE
 
 
 def made_trials(n: int, seed: int) -> Trials:

@@ -5,7 +5,7 @@ import pytest
 
 from lipseg.errors import DataError
 from lipseg.geometry import View
-from lipseg.inference.confidence import EVIDENCE, Confidence
+from lipseg.model.confidence import EVIDENCE, Confidence
 from lipseg.inference.detector import FaceBox
 from lipseg.inference.mouths import NO_FACE, NO_MOUTH, distinct_mouths, mouths_in
 from lipseg.inference.predictor import Prediction, Sighting

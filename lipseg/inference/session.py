@@ -1,0 +1,63 @@
+"""Networks in ONNX Runtime."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipseg.errors import DataError, ModelError
+
+# Views that go through a network at once; more take no less time each, and more memory.
+_CHUNK = 32
+
+# (N, S, S, 3) uint8 RGB views to the outputs in the order in which they were asked for, each (N, ...).
+Network = Callable[[NDArray[np.uint8]], list[NDArray[Any]]]
+
+
+def open_network(content: bytes, outputs: tuple[str, ...], size: int, origin: Path, threads: int = 1) -> Network:
+    """Returns a network ready to run on the CPU.
+
+    Args:
+        content: of an ONNX file; from memory, so that it can name no other file to be read.
+        outputs: names of the outputs that are wanted.
+        size: pixels a side of the views that it takes.
+        origin: the file, for messages.
+        threads: of ONNX Runtime; views are small, and more than one gain little.
+
+    Raises:
+        DataError: if ``threads`` is less than 1.
+        ModelError: if it is no such network.
+    """
+    import onnxruntime
+
+    if threads < 1:
+        raise DataError(f"threads: must be at least 1, not {threads}")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    # A thread that waits for work must not keep a core busy.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime has an exception type of its own for each of its codes
+        raise ModelError(f"{origin}: ONNX Runtime cannot load it ({_line(error)}); get the folder again") from error
+    (given, *more), there = session.get_inputs() or [None], {output.name for output in session.get_outputs()}
+    if given is None or more or given.type != "tensor(uint8)" or list(given.shape[1:]) != [size, size, 3]:
+        raise ModelError(f"{origin}: does not take views of {size} x {size} pixels alone; get the folder again")
+    if missing := [name for name in outputs if name not in there]:
+        raise ModelError(f"{origin}: has no output {missing[0]!r}; get the folder again")
+    wanted, name = list(outputs), given.name
+
+    def run(views: NDArray[np.uint8]) -> list[NDArray[Any]]:
+        if len(views) <= _CHUNK:
+            return session.run(wanted, {name: views})  # type: ignore[return-value]
+        parts = [session.run(wanted, {name: views[at : at + _CHUNK]}) for at in range(0, len(views), _CHUNK)]
+        return [np.concatenate(columns) for columns in zip(*parts, strict=True)]  # type: ignore[arg-type]
+
+    return run
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
