@@ -11,7 +11,7 @@ from lipseg.inference.detect import FaceBox, attempts_of
 from lipseg.inference.locate import MouthBox, whole_picture
 from lipseg.model.confidence import Confidence
 from lipseg.model.predictor import MouthLocator
-from lipseg.model.relation import DLIB_RELATION
+from lipseg.model.relation import FACE_RELATION
 
 NO_FACE = "no face found"
 NO_MOUTH = "faces found, but no mouth"
@@ -104,7 +104,7 @@ def mouths_in(
     if not faces:
         return [], np.empty(0, np.float32), []
     given = np.array([[*face.centre, face.side, face.roll] for face in faces])
-    average = np.stack([DLIB_RELATION.mouth(face) for face in given])
+    average = np.stack([FACE_RELATION.mouth(face) for face in given])
     if locator is None:
         mouths = average
         presence = np.full(len(faces), np.nan, np.float32)

@@ -136,7 +136,7 @@ class LipSegmenter:
     def __init__(
         self,
         model: Path | str | Predictor = DEFAULT_MODEL,
-        detector: str | FaceDetector | None = "dlib",
+        detector: str | FaceDetector | None = "yunet",
         min_score: float | None = None,
         *,
         unbiased: bool = False,
@@ -146,9 +146,9 @@ class LipSegmenter:
         Args:
             model: the model's folder, by default the one that comes with the package, or a model that is loaded
                 already.
-            detector: how faces are found in pictures that come without boxes: "dlib", "yunet:FILE.onnx" (a model file
-                of OpenCV's YuNet), or a callable that takes an RGB uint8 (height, width, 3) array and returns
-                ``lipseg.inference.detect.FaceBox`` objects. None or "none" takes such a picture for a mouth crop.
+            detector: how faces are found in pictures that come without boxes: "yunet", "yunet:FILE.onnx" (another copy
+                of its file), "dlib" (needs the extra ``dlib``), or a callable that takes an RGB uint8 (height, width,
+                3) array and returns ``lipseg.inference.detect.FaceBox`` objects. None or "none" takes such a picture for a mouth crop.
             min_score: mouths with a lower score are dropped, where no boxes are given; None for the model's own
                 choice, which keeps all mouths that are clearly visible in a detected face; 0 to drop none.
             unbiased: whether to take out what annotators have placed to one side (on Helen 1.5 % of the inter-ocular
@@ -167,8 +167,8 @@ class LipSegmenter:
         own = 0.0 if self._confidence is None else float(self._confidence.min_score[0])
         self.min_score = own if min_score is None else float(min_score)
         self._clear_score = 0.0 if min_score is None else float(min_score)
-        # dlib is loaded when the first picture comes without boxes; a wrong name or file is told at once.
-        self._detector = make_detector(detector) if isinstance(detector, str) and detector != "dlib" else detector
+        # YuNet is loaded when the first picture comes without boxes; a wrong name or file is told at once.
+        self._detector = make_detector(detector) if isinstance(detector, str) and detector != "yunet" else detector
 
     @property
     def finds_faces(self) -> bool:

@@ -39,5 +39,6 @@ class Relation:
         return np.array([*(mouth[:2] - offset * side), side, mouth[4]])
 
 
-# Of dlib's boxes on 400 training faces of Helen: what is left to an older model without a locator.
-DLIB_RELATION = Relation(right=0.0, down=0.262, width=0.372, height=0.162)
+# Of a ``FaceBox``: YuNet's squares on the training faces of Helen. Where it predicts a mouth's centre, half of the
+# errors are below .09 of the mouth's width and 95 % below .24; of its width, below 10 and 30 %.
+FACE_RELATION = Relation(right=0.0, down=0.236, width=0.340, height=0.146)

@@ -12,9 +12,10 @@ from lipseg.data.crops import read_sources
 from lipseg.data.face_set import FaceSet
 from lipseg.data.frames import Array, view_to_image, warp
 from lipseg.data.images import read_image
-from lipseg.inference.detect import DlibDetector, FaceBox, FaceDetector, attempts_of
+from lipseg.inference.detect import FaceBox, FaceDetector, attempts_of
 from lipseg.inference.locate import MouthBox
-from lipseg.model.relation import DLIB_RELATION, Relation
+from lipseg.inference.yunet import YuNetDetector
+from lipseg.model.relation import FACE_RELATION, Relation
 from lipseg.params import Data
 from lipseg.progress import progress
 
@@ -24,10 +25,10 @@ _PATCH = 144
 _BACKGROUNDS = 2  # of a photo
 _DRAWS = 30  # for each of them
 # A detection is of the annotated face where the mouth lies so in it, in units of its side: far beyond what any
-# true face shows (the first and last percentile on Helen are 0.12 to 0.40 down, 0.12 to the side).
-_MOUTH_AT = (0.0, 0.262)
-_MOUTH_NEAR = 0.3
-_MOUTH_WIDTH = (0.18, 0.75)
+# true face shows.
+_MOUTH_AT = (FACE_RELATION.right, FACE_RELATION.down)
+_MOUTH_NEAR = 0.27
+_MOUTH_WIDTH = (0.16, 0.67)
 # Fewer faces than this teach no relation between faces and mouths.
 _FEWEST = 20
 
@@ -61,9 +62,9 @@ def find_faces(crops: CropSet, data: Data, seed: int, detector: FaceDetector | N
         crops: the wide crops.
         data: where the photos are.
         seed: of the background patches.
-        detector: None for dlib's.
+        detector: None for YuNet.
     """
-    detector = DlibDetector() if detector is None else detector
+    detector = YuNetDetector() if detector is None else detector
     mouths = mouths_of(crops)
     paths = dict(photos(crops, data))
     boxes: dict[int, Array] = {}
@@ -101,7 +102,7 @@ def learnt_relation(boxes: Array, mouths: Array, split: NDArray[np.str_]) -> Rel
     """Returns the mean relation of the detector's boxes (n, 3) and upright mouths (n, 5) on the training faces."""
     train = split == "train"
     if train.sum() < _FEWEST:
-        return DLIB_RELATION
+        return FACE_RELATION
     offset, size = _related(boxes[train], mouths[train])
     return Relation(*map(float, (*offset.mean(0), *size.mean(0))))
 

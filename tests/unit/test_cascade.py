@@ -157,7 +157,7 @@ def with_extras(cascade):
     from lipseg.model.confidence import EVIDENCE, Confidence
     from lipseg.model.locator import Locator, build_locator
     from lipseg.model.predictor import LocatorView
-    from lipseg.model.relation import DLIB_RELATION
+    from lipseg.model.relation import FACE_RELATION
 
     n = len(EVIDENCE)
     ones = np.ones(n, np.float32)
@@ -166,7 +166,7 @@ def with_extras(cascade):
         *(np.array([0.25], np.float32), np.array([-1.5], np.float32)),
     )
     c = cascade
-    locator = Locator(build_locator(2, 0), LocatorView(16, 1.3), DLIB_RELATION, 1)
+    locator = Locator(build_locator(2, 0), LocatorView(16, 1.3), FACE_RELATION, 1)
     return Cascade(c.net, c.heads, c.mixture, c.normaliser, c.view, c.card, locator=locator, confidence=confidence)
 
 

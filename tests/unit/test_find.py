@@ -10,7 +10,7 @@ from lipseg.inference.find import NO_FACE, NO_MOUTH, distinct_mouths, mouths_in
 from lipseg.inference.segmenter import LipSegmenter
 from lipseg.model.confidence import EVIDENCE, Confidence
 from lipseg.model.predictor import Prediction, Sighting
-from lipseg.model.relation import DLIB_RELATION, Relation
+from lipseg.model.relation import FACE_RELATION, Relation
 
 IMAGE = np.zeros((200, 300, 3), np.uint8)
 FACE, OTHER = FaceBox(50, 50, 150, 150, score=2.0), FaceBox(180, 60, 260, 140, score=1.0)
@@ -35,7 +35,7 @@ class Locator:
     def __call__(self, image, faces):
         self.asked += faces.tolist()
         logits = [self.presence.get(face[2], 0.0) for face in faces]
-        return Sighting(np.stack([DLIB_RELATION.mouth(face) for face in faces]), np.array(logits, np.float32))
+        return Sighting(np.stack([FACE_RELATION.mouth(face) for face in faces]), np.array(logits, np.float32))
 
 
 class Model:
@@ -156,7 +156,7 @@ class Squints(Model):
 
 def test_a_doubtful_mouth_is_looked_at_again_where_an_average_face_has_it():
     image = IMAGE.copy()
-    x, y = map(int, DLIB_RELATION.mouth(np.array([100.0, 100.0, 100.0, 0.0]))[:2])
+    x, y = map(int, FACE_RELATION.mouth(np.array([100.0, 100.0, 100.0, 0.0]))[:2])
     image[y - 8 : y + 9, x - 8 : x + 9] = 255
 
     class Astray(Locator):

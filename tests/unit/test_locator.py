@@ -12,7 +12,7 @@ from lipseg.errors import DataError, ModelError
 from lipseg.inference.detect import FaceBox
 from lipseg.model.bundle import load_locator, save_locator
 from lipseg.model.locator import mouth_of
-from lipseg.model.relation import DLIB_RELATION
+from lipseg.model.relation import FACE_RELATION
 from lipseg.params import Locate
 from lipseg.training.faces import find_faces, mouths_of
 from lipseg.training.locator import fit_locator, mouth_errors
@@ -31,7 +31,7 @@ class Oracle:
     """Finds the drawn faces where their mouths say; every third not at all."""
 
     def __init__(self, crops):
-        self.faces = [DLIB_RELATION.face(mouth) for mouth in mouths_of(crops)]
+        self.faces = [FACE_RELATION.face(mouth) for mouth in mouths_of(crops)]
         self.calls = 0
 
     def __call__(self, image):
@@ -58,7 +58,7 @@ def test_boxes_are_the_detectors_own_where_it_found_the_face(faces, crops):
     own = ~faces.background
     assert sorted(faces.face[own]) == list(range(len(crops)))
     assert faces.found[own].sum() == 16
-    truth = np.stack([DLIB_RELATION.face(mouth) for mouth in mouths_of(crops)])[faces.face[own]]
+    truth = np.stack([FACE_RELATION.face(mouth) for mouth in mouths_of(crops)])[faces.face[own]]
     assert not faces.found[faces.background].any()
     np.testing.assert_allclose(faces.face_boxes[own], truth[:, :3], atol=1e-6)  # simulated by the same relation
 
