@@ -212,7 +212,7 @@ def merged(finer: list[FaceBox], coarser: list[FaceBox]) -> list[FaceBox]:
 
 
 def brightened(image: Pixels) -> Pixels:
-    """Returns a dark (height, width, 3) uint8 picture as light as a well lit one; the same picture if it is not dark."""
+    """Returns a dark (height, width, 3) uint8 picture as light as a well lit one; the same one if it is not dark."""
     light = float(np.percentile(image, 99))
     if light >= _DARK:
         return image
