@@ -148,7 +148,8 @@ class LipSegmenter:
                 already.
             detector: how faces are found in pictures that come without boxes: "yunet", "yunet:FILE.onnx" (another copy
                 of its file), "dlib" (needs the extra ``dlib``), or a callable that takes an RGB uint8 (height, width,
-                3) array and returns ``lipseg.inference.detect.FaceBox`` objects. None or "none" takes such a picture for a mouth crop.
+                3) array and returns ``lipseg.inference.detect.FaceBox`` objects. None or "none" takes such a
+                picture for a mouth crop.
             min_score: mouths with a lower score are dropped, where no boxes are given; None for the model's own
                 choice, which keeps all mouths that are clearly visible in a detected face; 0 to drop none.
             unbiased: whether to take out what annotators have placed to one side (on Helen 1.5 % of the inter-ocular
