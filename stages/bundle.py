@@ -1,9 +1,13 @@
-"""Writes the model folder that inference loads."""
+"""Puts the model folder together: the calibrated networks, and the full card."""
+
+import json
+import shutil
 
 import stages
 from lipseg.data.crop_set import load_crops
 from lipseg.evaluation.card import model_card
-from lipseg.model.bundle import assemble, save_cascade
+from lipseg.files import whole_folder
+from lipseg.inference.card import CARD, CASCADE, LOCATOR, read_card
 from lipseg.params import load_params
 
 
@@ -16,19 +20,22 @@ def main() -> None:
         mixture="weights of the mixture",
         heads="weights of the heads",
         locator="weights of the locator",
-        confidence="the calibration",
+        model="the calibrated model folder",
         metrics="JSON file of the headline figures",
         results="folder of the full results",
         finding="JSON file of the locator's figures",
         calibration="JSON file of the calibration's figures",
+        export="JSON file of the export's figures",
         out="the model folder",
     )
-    cascade = assemble(at.statistics, at.base, at.mixture, at.heads, at.locator, at.confidence)
-    names = ("statistics", "base", "mixture", "heads", "locator", "confidence")
+    names = ("statistics", "base", "mixture", "heads", "locator")
     parts = {name: getattr(at, name) for name in names}
-    more = {"finding": at.finding, "score": at.calibration}
-    card = model_card(load_params(), load_crops(at.crops), cascade, at.metrics, at.results, parts, more)
-    save_cascade(at.out, cascade, card)
+    more = {"finding": at.finding, "score": at.calibration, "export": at.export}
+    card = model_card(load_params(), load_crops(at.crops), read_card(at.model), at.metrics, at.results, parts, more)
+    with whole_folder(at.out) as folder:
+        for name in (CASCADE, LOCATOR):
+            shutil.copyfile(at.model / name, folder / name)
+        (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import stages
 from lipseg.data.crop_set import load_crops
 from lipseg.data.face_set import save_faces
+from lipseg.inference.detector import make_detector
 from lipseg.params import load_params
 from lipseg.training.faces import find_faces
 
@@ -10,7 +11,8 @@ from lipseg.training.faces import find_faces
 def main() -> None:
     at = stages.paths(__doc__, crops="folder of the crops", out="npz file of the faces")
     params = load_params()
-    save_faces(at.out, find_faces(load_crops(at.crops), params.data, params.seed))
+    detector = make_detector(params.detect.detector, params.detect.size_px, params.detect.threshold)
+    save_faces(at.out, find_faces(load_crops(at.crops), params.data, params.seed, detector))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""Evaluates base, cascade and control on the test faces, on jittered and on true boxes."""
+"""Judges the exported cascade, and beside it base, control and mean shape, on the test faces."""
 
 import stages
 from lipseg.data.crop_set import load_crops
 from lipseg.data.tables import write_json
 from lipseg.evaluation import runs
-from lipseg.model.bundle import assemble
+from lipseg.inference.predictor import load_predictor
+from lipseg.inference.session import open_network
+from lipseg.model.weights import load_arrays
 from lipseg.params import load_params
 
 
@@ -12,23 +14,28 @@ def main() -> None:
     at = stages.paths(
         __doc__,
         crops="folder of the crops",
-        statistics="the statistics file",
-        base="weights of the base network",
+        model="the model folder",
+        systems="ONNX file of base and control",
         mixture="weights of the mixture",
         heads="weights of the heads",
         out="folder of the full results",
         metrics="JSON file of the headline figures",
     )
     params, crops = load_params(), load_crops(at.crops)
-    cascade = assemble(at.statistics, at.base, at.mixture, at.heads)
-    found = runs.run_test(crops, cascade, params.evaluate, params.seed)
+    predictor = load_predictor(at.model)
+    size = predictor.runtime.view.size
+    systems = open_network(at.systems.read_bytes(), ("base", "control"), size, at.systems)
+    found = runs.run_test(crops, predictor, systems, params.evaluate, params.seed)
     full = runs.summary(found, params.evaluate, params.seed)
     at.out.mkdir(parents=True, exist_ok=True)
     runs.write_per_face(at.out / "per_face.csv", crops, found)
     runs.write_ced(at.out / "ced.csv", found)
     runs.save_runs(at.out / "predictions.npz", found)
     write_json(at.out / "summary.json", full)
-    write_json(at.metrics, {**runs.headline(full), "mixture": runs.mixture_facts(crops, found, cascade)})
+    facts = runs.mixture_facts(
+        crops, found, predictor.runtime.components, load_arrays(at.heads)[1], load_arrays(at.mixture)[1]
+    )
+    write_json(at.metrics, {**runs.headline(full), "mixture": facts})
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import stages
 from lipseg.data.crop_set import load_crops
 from lipseg.data.face_set import load_faces
 from lipseg.data.tables import write_json, write_rows
-from lipseg.model.bundle import save_locator
+from lipseg.model.locator import save_locator
 from lipseg.params import load_params
 from lipseg.training.locator import fit_locator
 
@@ -21,7 +21,7 @@ def main() -> None:
     params = load_params()
     fitted = fit_locator(load_faces(at.faces), load_crops(at.crops), params.locate, params.seed)
     write_rows(at.history, fitted.history)
-    save_locator(at.out, fitted.locator)
+    save_locator(at.out, fitted.net, fitted.constants)
     write_json(at.metrics, fitted.figures)
 
 

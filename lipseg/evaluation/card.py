@@ -20,10 +20,10 @@ from lipseg.data.crop_set import SPLITS, CropSet
 from lipseg.data.tables import read_columns, read_json
 from lipseg.evaluation import card_text
 from lipseg.inference.card import sha256_of
-from lipseg.model.cascade import Cascade
+from lipseg.model.weights import load_arrays
 from lipseg.params import Params, as_dict
 
-_LIBRARIES = ("lipseg", "jax", "flax", "optax", "scikit-learn", "numpy", "opencv-python-headless", "safetensors")
+_LIBRARIES = ("lipseg", "jax", "flax", "optax", "scikit-learn", "numpy", "opencv-python-headless", "onnx", "onnxruntime")
 # Of the differences between systems, those that the card keeps.
 _COMPARED = (("nme", "mean"), ("contour", "mean"), ("mouth", "f1_mean"), ("lips", "f1_mean"), ("inner", "f1_mean"))
 # Below this share of the mouth every known system's inner mouth is mostly wrong.
@@ -35,7 +35,7 @@ _WORTH_A_WORD = 0.004
 def model_card(
     params: Params,
     crops: CropSet,
-    cascade: Cascade,
+    model: Mapping[str, Any],
     metrics: Path,
     results: Path,
     artifacts: Mapping[str, Path],
@@ -46,7 +46,7 @@ def model_card(
     Args:
         params: of the run.
         crops: the data that it was trained and evaluated on.
-        cascade: the model.
+        model: the card of the calibrated model folder: its format, constants and files.
         metrics: the file of headline figures.
         results: the folder of the full results.
         artifacts: the files that the model is built from, by the names of their stages' options.
@@ -57,7 +57,9 @@ def model_card(
     """
     full = read_json(results / "summary.json")
     source = params.data.source
+    bias = np.array(model["runtime"]["bias"])
     return {
+        "format": model["format"],
         "name": params.bundle.name,
         "description": params.bundle.description,
         "scheme": "56 lip landmarks: 28 outer, 28 inner (Helen points 58-113)",
@@ -65,14 +67,13 @@ def model_card(
         "out_of_scope": list(card_text.OUT_OF_SCOPE),
         "weaknesses": [
             *measured_weaknesses(full, read_columns(results / "per_face.csv")),
-            *one_sidedness(cascade.bias, crops),
+            *one_sidedness(bias, crops),
             *card_text.gaps(source),
         ],
         "licence": card_text.terms(source),
         "net": as_dict(params.net),
-        "view": as_dict(params.view),
-        "components": cascade.mixture.components,
-        "mixture": cascade.card["mixture"],
+        "components": model["runtime"]["components"],
+        "mixture": load_arrays(artifacts["mixture"])[1],
         "data": {
             "source": source,
             "what": card_text.what(source),
@@ -90,7 +91,7 @@ def model_card(
             for boxes, part in full.items()
         },
         **{name: read_json(path) for name, path in (more or {}).items()},
-        "heads": cascade.card["heads"],
+        "heads": load_arrays(artifacts["heads"])[1],
         "params": located_nowhere(params),
         "artifacts_sha256": {
             **{name: sha256_of(path) for name, path in artifacts.items()},
@@ -99,6 +100,8 @@ def model_card(
         },
         "libraries": {name: _version(name) for name in _LIBRARIES},
         "machine": _machine(),
+        "files": model["files"],
+        "runtime": model["runtime"],
     }
 
 

@@ -50,5 +50,6 @@ class Relation:
         return cos * self.right - sin * self.down, sin * self.right + cos * self.down
 
 
-# On 400 training faces of Helen: for a model without a locator.
-AVERAGE_FACE = Relation(right=0.0, down=0.262, width=0.372, height=0.162)
+# Of YuNet's squares on the training faces of Helen. Where it predicts a mouth's centre, half of the errors are below
+# .09 of the mouth's width and 95 % below .24; of its width, below 10 and 30 %.
+AVERAGE_FACE = Relation(right=0.0, down=0.236, width=0.340, height=0.146)

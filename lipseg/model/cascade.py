@@ -15,10 +15,10 @@ from lipseg.data.statistics import Normaliser
 from lipseg.errors import ModelError
 from lipseg.geometry import View
 from lipseg.inference.annotation_bias import sideways_bias
+from lipseg.inference.card import LocatorConstants, Runtime
+from lipseg.model.buckets import in_buckets
 from lipseg.model.confidence import Confidence
-from lipseg.inference.predictor import Prediction
 from lipseg.model.evidence import gather_evidence
-from lipseg.model.locator import Locator
 from lipseg.model.mixture import Mixture
 from lipseg.model.nets import BaseNet, Hourglass, place
 from lipseg.model.weights import Arrays
@@ -42,17 +42,15 @@ class CascadeOutput:
 
 
 class Cascade:
-    """A trained cascade, ready to run. Implements ``lipseg.inference.predictor.Predictor``.
+    """A trained cascade in JAX: what is exported, and what the exported files are checked against.
 
     Args:
         net: the base network with its weights.
         heads: the K heads' arrays, stacked (K first), named as in ``Head``.
-        control: the control head's arrays, or None.
         mixture: picks the head.
         normaliser: of the views.
         view: the geometry of the views.
-        card: the model card.
-        locator: goes from face boxes to mouth boxes, or None.
+        control: the control head's arrays, or None.
         confidence: makes the score a probability; None leaves it the typicality of the features.
 
     Raises:
@@ -66,21 +64,18 @@ class Cascade:
         mixture: Mixture,
         normaliser: Normaliser,
         view: View,
-        card: dict[str, Any],
         control: Arrays | None = None,
-        locator: Locator | None = None,
         confidence: Confidence | None = None,
     ) -> None:
         k = mixture.components
         if any(len(array) != k for array in heads.values()):
-            raise ModelError(f"the model has {k} mixture components but another number of heads; rebuild the bundle")
+            raise ModelError(f"the model has {k} mixture components but another number of heads; run `cluster` and `finetune` again")
         if len(mixture.centre) != net.features:
             raise ModelError(f"the mixture wants {len(mixture.centre)} features, the network gives {net.features}")
         if normaliser.mean.shape not in ((3,), (view.size, view.size, 3)):
             raise ModelError(f"the statistics are of {normaliser.mean.shape}, the views of {view.size} pixels a side")
         self.net, self.heads, self.mixture, self.normaliser = net, heads, mixture, normaliser
-        self.view, self.card, self.control = view, card, control
-        self.locator, self.confidence = locator, confidence
+        self.view, self.control, self.confidence = view, control, confidence
         self._run = _compiled(net, heads, control, mixture, normaliser, view, confidence)
 
     @cached_property
@@ -91,15 +86,10 @@ class Cascade:
         mean_shape = self.mixture.centre[: 2 * scheme.N_POINTS].reshape(-1, 2)
         return sideways_bias(np.asarray(self.net.mirror_offset[...]), mean_shape)
 
-    def __call__(self, views: NDArray[np.uint8]) -> Prediction:
-        """Returns the prediction for (N, size, size, 3) uint8 RGB views; the head is the likeliest component's."""
-        answers = self.outputs(views)
-        return Prediction(
-            points_unit=answers.cascade,
-            component=answers.responsibilities.argmax(1),
-            responsibilities=answers.responsibilities,
-            score=answers.score,
-        )
+    def runtime(self, locator: LocatorConstants | None = None) -> Runtime:
+        """Returns the constants that inference needs beside the network, those of its locator among them."""
+        x, y = map(float, self.bias)
+        return Runtime(self.view, self.mixture.components, locator, bias=(x, y))
 
     def outputs(self, views: NDArray[np.uint8]) -> CascadeOutput:
         """Returns what base, cascade and control say of (N, size, size, 3) uint8 RGB views.
@@ -110,14 +100,7 @@ class Cascade:
         size = self.view.size
         if views.ndim != 4 or views.shape[1:] != (size, size, 3) or views.dtype != np.uint8 or len(views) == 0:
             raise ValueError(f"views must be (N, {size}, {size}, 3) uint8 with N >= 1, not {views.shape} {views.dtype}")
-        parts = []
-        for start in range(0, len(views), _BUCKETS[-1]):
-            chunk = views[start : start + _BUCKETS[-1]]
-            # A few batch sizes only, so that a new size does not compile the network again.
-            bucket = next(b for b in _BUCKETS if b >= len(chunk))
-            padded = np.concatenate([chunk, np.repeat(chunk[-1:], bucket - len(chunk), axis=0)])
-            parts.append([np.asarray(found)[: len(chunk)] for found in self._run(padded)])
-        return CascadeOutput(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        return CascadeOutput(*in_buckets(self._run, views, _BUCKETS))
 
 
 def _compiled(

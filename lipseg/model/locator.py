@@ -4,9 +4,9 @@ A mouth box is four points, the middles of its left, right, top and bottom sides
 the map's mean position (integral regression, Sun et al., ECCV 2018).
 """
 
-from collections.abc import Mapping
-from copy import copy
-from typing import Any, NamedTuple
+import dataclasses
+from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,15 +15,15 @@ from flax import nnx
 from numpy.typing import NDArray
 
 from lipseg.errors import ModelError
-from lipseg.geometry import Affine, from_unit, view_to_image, warp
-from lipseg.inference.predictor import LocatorView, Sighting
+from lipseg.inference.card import LocatorConstants, LocatorView
+from lipseg.inference.locator import POINTS, Look
 from lipseg.inference.relation import Relation
+from lipseg.model.buckets import in_buckets
 from lipseg.model.shapes import shapes_of
-from lipseg.model.weights import Arrays, module_arrays, restore
+from lipseg.model.weights import load_arrays, module_arrays, restore, save_arrays
 
 Array = jax.Array
 
-POINTS = 4  # middles of the sides: left, right, top, bottom
 _BUCKETS = (1, 4, 16)
 # Grey levels: keeps the contrast of a flat picture finite.
 _LEAST_CONTRAST = 4.0
@@ -112,103 +112,39 @@ def build_locator(width: int, seed: int) -> LocatorNet:
     return net
 
 
-def face_to_image(view: LocatorView, face: NDArray[np.float64], mirrored: bool = False) -> Affine:
-    """Returns the map from the pixels of the locator's view of a face to the image's.
+def look_of(net: LocatorNet) -> Look:
+    """Returns the network as ``inference.locator.Locator`` takes it, compiled for a few batch sizes only."""
+    graph, state = nnx.split(net)
 
-    Args:
-        view: the geometry.
-        face: (4,) centre x, y, side and roll in radians of the square face box, image pixels.
-        mirrored: whether the view shows the image mirrored left to right.
-    """
-    return view_to_image(face[:2], np.full(2, view.margin * face[2]), view.size, face[3], mirrored)
+    @jax.jit
+    def run(views: jax.Array) -> tuple[jax.Array, jax.Array]:
+        located = nnx.merge(graph, state)(views, train=False)
+        return located.points, located.presence
 
-
-def mouth_of(points: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Returns (5,) centre x, y, width, height, roll of the box whose side middles are (4, 2) points."""
-    left, right, top, bottom = points.astype(np.float64)
-    along = right - left
-    roll = float(np.arctan2(along[1], along[0]))
-    across = np.array([-np.sin(roll), np.cos(roll)])
-    width = float(np.hypot(*along))
-    height = max(float((bottom - top) @ across), 0.1 * width)
-    return np.array([*points.astype(np.float64).mean(0), width, height, roll])
-
-
-class Locator:
-    """A trained locator, ready to run. Implements ``lipseg.inference.predictor.MouthLocator``.
-
-    Args:
-        net: with its weights.
-        view: what it looks at.
-        relation: of faces and mouths in its training data.
-        passes: how often it looks; each further look is at the face box that the mouth found last would have.
-    """
-
-    def __init__(self, net: LocatorNet, view: LocatorView, relation: Relation, passes: int = 2) -> None:
-        self.net, self.view, self.relation, self.passes = net, view, relation, passes
-        graph, state = nnx.split(net)
-
-        @jax.jit
-        def run(views: jax.Array) -> tuple[jax.Array, jax.Array]:
-            located = nnx.merge(graph, state)(views, train=False)
-            return located.points, located.presence
-
-        self._run = run
-
-    def with_passes(self, passes: int) -> "Locator":
-        """Returns the same locator looking another number of times; what is compiled is shared."""
-        other = copy(self)
-        other.passes = passes
-        return other
-
-    def look(self, views: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Returns the points (N, 4, 2), unit coordinates, and logits (N,) of (N, S, S, 3) uint8 RGB views."""
-        found = []
-        for start in range(0, len(views), _BUCKETS[-1]):
-            chunk = views[start : start + _BUCKETS[-1]]
-            # A few batch sizes only, so that a new number of faces does not compile the network again.
-            bucket = next(b for b in _BUCKETS if b >= len(chunk))
-            padded = np.concatenate([chunk, np.repeat(chunk[-1:], bucket - len(chunk), axis=0)])
-            found.append([np.asarray(part)[: len(chunk)] for part in self._run(padded)])
-        points, presence = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    def look(views: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        points, presence = in_buckets(run, views, _BUCKETS)
         return points, presence
 
-    def __call__(self, image: NDArray[np.uint8], faces: NDArray[np.float64]) -> Sighting:
-        """Returns the mouths of (N, 4) face boxes, N >= 1, in a picture; see ``MouthLocator``."""
-        at, mouths, presence = faces, np.zeros((len(faces), 5)), np.zeros(len(faces), np.float32)
-        for _ in range(self.passes):
-            maps = [face_to_image(self.view, face) for face in at]
-            views = np.stack([warp(image, to_image, self.view.size) for to_image in maps])
-            points, presence = self.look(views)
-            points_px = from_unit(points.astype(np.float64), self.view.size)
-            mouths = np.stack([mouth_of(to_image(p)) for to_image, p in zip(maps, points_px, strict=True)])
-            # A look at nothing may leave a mouth of no size: the next look stays within a factor of the first box.
-            at = np.stack([self.relation.face(mouth) for mouth in mouths])
-            at[:, 2] = np.clip(at[:, 2], 0.5 * faces[:, 2], 2 * faces[:, 2])
-        return Sighting(mouths, presence)
-
-    def arrays(self) -> Arrays:
-        """Returns the weights by name."""
-        return module_arrays(self.net)
-
-    def facts(self) -> dict[str, Any]:
-        """Returns what ``locator_from`` needs beside the weights, JSON-able."""
-        relation = {name: getattr(self.relation, name) for name in ("right", "down", "width", "height")}
-        view = {"size": self.view.size, "margin": self.view.margin}
-        return {"width": self.net.maps.in_features // 2, "view": view, "relation": relation, "passes": self.passes}
+    return look
 
 
-def locator_from(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any], origin: Any) -> Locator:
-    """Returns the locator of ``Locator.arrays`` and ``Locator.facts``.
+def save_locator(path: Path, net: LocatorNet, constants: LocatorConstants) -> None:
+    """Writes a locator with what is needed to build it again."""
+    save_arrays(path, module_arrays(net), {"width": net.maps.in_features // 2, **dataclasses.asdict(constants)})
+
+
+def load_locator(path: Path) -> tuple[LocatorNet, LocatorConstants]:
+    """Returns what ``save_locator`` wrote.
 
     Raises:
-        ModelError: naming the origin and what does not fit.
+        ModelError: naming the file and what in it does not fit.
     """
+    arrays, facts = load_arrays(path)
     try:
         net = empty_locator(int(facts["width"]))
         view, relation = LocatorView(**facts["view"]), Relation(**facts["relation"])
-        passes = int(facts["passes"])
+        constants = LocatorConstants(view, relation, int(facts["passes"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{origin}: wrong description of the locator ({error}); write the file again") from error
-    restore(net, arrays, origin)
-    return Locator(net, view, relation, passes)
+        raise ModelError(f"{path}: wrong description of the locator ({error}); write the file again") from error
+    restore(net, arrays, path)
+    return net, constants

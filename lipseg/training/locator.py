@@ -14,11 +14,14 @@ import optax
 from flax import nnx
 from numpy.typing import NDArray
 
+from lipseg.boxes import Box
 from lipseg.data.crop_set import CropSet
 from lipseg.data.face_set import FaceSet
 from lipseg.errors import LipsegError
-from lipseg.geometry import Affine, Array
-from lipseg.model.locator import Locator, build_locator
+from lipseg.geometry import Affine
+from lipseg.inference.card import LocatorConstants
+from lipseg.inference.locator import Locator
+from lipseg.model.locator import LocatorNet, build_locator, look_of
 from lipseg.params import Locate
 from lipseg.prefetch import prefetch
 from lipseg.progress import progress
@@ -37,9 +40,10 @@ _VALIDATION_DRAWS = 3
 
 @dataclass(frozen=True)
 class FittedLocator:
-    """A trained locator, its history (a row an epoch) and its figures by split, JSON-able."""
+    """A trained locator's network and constants, its history (a row an epoch) and its figures by split, JSON-able."""
 
-    locator: Locator
+    net: LocatorNet
+    constants: LocatorConstants
     history: list[dict[str, float]]
     figures: dict[str, Any]
 
@@ -95,11 +99,13 @@ def fit_locator(faces: FaceSet, crops: CropSet, params: Locate, seed: int) -> Fi
     bar.close()
     nnx.update(net, *mean)
     own = faces.found & ~faces.background
-    at = faces.face[own]
-    relation = learnt_relation(faces.face_boxes[own], train.mouths[at], crops.split[at])
-    locator = Locator(net, train.view, relation, params.passes)
+    own &= crops.split[faces.face] == "train"
+    squares = [Box.square(*square) for square in faces.face_boxes[own]]
+    relation = learnt_relation(squares, [train.mouths[at] for at in faces.face[own]])
+    constants = LocatorConstants(train.view, relation, params.passes)
+    locator = Locator(look_of(net), constants)
     # The last average is kept: nothing is chosen on the validation faces, so their figures are as honest as the test's.
-    return FittedLocator(locator, history, locator_figures(locator, faces, crops, params, seed))
+    return FittedLocator(net, constants, history, locator_figures(locator, faces, crops, params, seed))
 
 
 def _map_loss(maps: jax.Array, points: jax.Array) -> jax.Array:
@@ -133,19 +139,17 @@ def locator_figures(
         figures[split] = {"faces": len(sampler.rows), "found_by_detector": float(faces.found[sampler.rows].mean())}
         for boxes, draws in (("detected", 1), ("jittered", _VALIDATION_DRAWS)):
             rows = np.repeat(sampler.rows, draws)
-            given = np.stack([_given(faces, int(row), params, rng, boxes == "jittered") for row in rows])
-            truth = sampler.mouths[faces.face[rows]]
-            fixed = np.stack([locator.relation.mouth(face) for face in given])
+            given = [_given(faces, int(row), params, rng, boxes == "jittered") for row in rows]
+            truth = [sampler.mouths[at] for at in faces.face[rows]]
+            fixed = [locator.constants.relation.mouth(face) for face in given]
             figures[split][boxes] = {"fixed": mouth_errors(fixed, truth)}
-            for passes in range(1, locator.passes + 1):
+            for passes in range(1, locator.constants.passes + 1):
                 several = locator.with_passes(passes)
                 sighted = [
-                    several(faces.patches[row], _in_patch(faces, row, face)[None])
+                    several(faces.patches[row], [_in_patch(faces, row, face)])
                     for row, face in zip(rows.tolist(), given, strict=True)
                 ]
-                mouths = np.stack(
-                    [_in_image(faces, row, s.mouths[0]) for row, s in zip(rows.tolist(), sighted, strict=True)]
-                )
+                mouths = [_in_image(faces, row, s.mouths[0]) for row, s in zip(rows.tolist(), sighted, strict=True)]
                 presence = np.array([s.presence[0] for s in sighted])
                 figures[split][boxes][f"passes_{passes}"] = {
                     **mouth_errors(mouths, truth),
@@ -156,11 +160,12 @@ def locator_figures(
     return figures
 
 
-def mouth_errors(found: Array, truth: Array) -> dict[str, float]:
-    """Returns mean and 95th percentile errors of mouths (n, 5): centre and log width in mouth widths, roll in degrees.
+def mouth_errors(found_boxes: list[Box], true_boxes: list[Box]) -> dict[str, float]:
+    """Returns mean and 95th percentile errors of n mouths: centre and log width in mouth widths, roll in degrees.
 
     ``height`` is the mean error of the height, in mouth widths too.
     """
+    found, truth = (np.stack([box.as_array() for box in boxes]) for boxes in (found_boxes, true_boxes))
     centre = np.hypot(*(found[:, :2] - truth[:, :2]).T) / truth[:, 2]
     width = np.abs(np.log(found[:, 2] / truth[:, 2]))
     height = np.abs(found[:, 3] - truth[:, 3]) / truth[:, 2]
@@ -173,24 +178,28 @@ def mouth_errors(found: Array, truth: Array) -> dict[str, float]:
 _SUMMARIES = (("mean", np.mean), ("p95", lambda error: np.percentile(error, 95)))
 
 
-def _given(faces: FaceSet, row: int, params: Locate, rng: np.random.Generator, jittered: bool) -> Array:
-    """Returns (4,) the face box of a row, image pixels; jittered by half of the training's jitter."""
+def _given(faces: FaceSet, row: int, params: Locate, rng: np.random.Generator, jittered: bool) -> Box:
+    """Returns the face box of a row, image pixels; jittered by half of the training's jitter."""
     x, y, side = faces.face_boxes[row]
     if not jittered:
-        return np.array([x, y, side, 0.0])
+        return Box.square(x, y, side)
     shift = rng.uniform(-params.shift, params.shift, 2) * side / 2
     scale = np.exp(rng.uniform(-params.scale, params.scale) / 2)
-    return np.array([x + shift[0], y + shift[1], side * scale, np.deg2rad(rng.uniform(-params.roll, params.roll) / 2)])
+    roll = np.deg2rad(rng.uniform(-params.roll, params.roll) / 2)
+    return Box.square(x + shift[0], y + shift[1], side * scale, roll)
 
 
-def _in_patch(faces: FaceSet, row: int, face: Array) -> NDArray[np.float64]:
-    to_image = Affine(faces.to_image[row])
-    return np.array([*to_image.inverse()(face[:2]), face[2] / to_image.scale, face[3]])
+def _in_patch(faces: FaceSet, row: int, face: Box) -> Box:
+    return _mapped(face, Affine(faces.to_image[row]).inverse())
 
 
-def _in_image(faces: FaceSet, row: int, mouth: Array) -> Array:
-    to_image = Affine(faces.to_image[row])
-    return np.array([*to_image(mouth[:2]), *(mouth[2:4] * to_image.scale), mouth[4]])
+def _in_image(faces: FaceSet, row: int, mouth: Box) -> Box:
+    return _mapped(mouth, Affine(faces.to_image[row]))
+
+
+def _mapped(box: Box, to: Affine) -> Box:
+    """Returns a box in another frame that is not turned against its own."""
+    return Box(*to(box.centre), box.width * to.scale, box.height * to.scale, box.roll)
 
 
 def _epoch(sampler: Sampler, params: Locate, steps: int, rng: np.random.Generator) -> Iterator[LocatorBatch]:

@@ -6,17 +6,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lipseg.boxes import Box
 from lipseg.data.corruptions import patched, side_lit
 from lipseg.data.crop_set import CropSet
 from lipseg.data.face_set import FaceSet
 from lipseg.data.negatives import draw_negative
 from lipseg.geometry import Affine, Array, to_unit, warp
-from lipseg.inference.predictor import LocatorView
-from lipseg.model.locator import POINTS, face_to_image
+from lipseg.inference.card import LocatorView
+from lipseg.inference.locator import POINTS, face_to_image
 from lipseg.params import Locate
 from lipseg.training.faces import mouths_of
 
-_DRAWN = 192  # faceless pictures that are drawn
+_DRAWN = 192  # pictures without a face that are drawn
 _LYING = np.deg2rad(35)
 
 Pixels = NDArray[np.uint8]
@@ -36,11 +37,11 @@ class LocatorBatch(NamedTuple):
     presence: Any
 
 
-def side_middles(mouth: Array) -> Array:
-    """Returns (4, 2) middles of the left, right, top and bottom side of a mouth (5,) centre, width, height, roll."""
-    cos, sin = np.cos(mouth[4]), np.sin(mouth[4])
-    along, across = np.array([cos, sin]) * mouth[2] / 2, np.array([-sin, cos]) * mouth[3] / 2
-    return mouth[:2] + np.stack([-along, along, -across, across])
+def side_middles(mouth: Box) -> Array:
+    """Returns (4, 2) middles of the left, right, top and bottom side of a mouth."""
+    cos, sin = np.cos(mouth.roll), np.sin(mouth.roll)
+    along, across = np.array([cos, sin]) * mouth.width / 2, np.array([-sin, cos]) * mouth.height / 2
+    return mouth.centre + np.stack([-along, along, -across, across])
 
 
 class Sampler:
@@ -55,7 +56,7 @@ class Sampler:
 
     Attributes:
         rows: (n,) positions of the split's faces in ``faces``.
-        mouths: (N, 5) centre x, y, width, height, roll of the true mouths of all faces of ``crops``, image pixels.
+        mouths: the N true mouths of all faces of ``crops``, image pixels.
         view: the geometry.
     """
 
@@ -78,12 +79,12 @@ class Sampler:
         # Half of the heads nearly upright, as most are.
         roll = rng.uniform(-1, 1) * params.roll if rng.random() < 0.5 else rng.normal(0, params.roll / 5)
         # A head that the detector found on a turned copy only is upright in the frame of that copy.
-        own = self.mouths[self._faces.face[row]][4]
+        own = self.mouths[self._faces.face[row]].roll
         upright = own if abs(own) > _LYING else 0.0
-        box = np.array([x + shift[0], y + shift[1], side * scale, upright + np.deg2rad(roll) * strength])
+        box = Box.square(x + shift[0], y + shift[1], side * scale, upright + np.deg2rad(roll) * strength)
         return self._view(row, box, bool(strength > 0 and rng.random() < 0.5))
 
-    def _view(self, row: int, box: NDArray[np.float64], mirrored: bool) -> tuple[Pixels, Array]:
+    def _view(self, row: int, box: Box, mirrored: bool) -> tuple[Pixels, Array]:
         to_image = face_to_image(self.view, box, mirrored)
         from_image = Affine(self._faces.to_image[row]).inverse()
         image = warp(self._faces.patches[row], from_image.after(to_image), self.view.size)
@@ -102,11 +103,9 @@ class Sampler:
             return self._covered(row, rng)
         if draw < 0.7:
             return self._beside(row, rng)
-        if draw < 0.8:  # upside down, or lying
-            own = self.mouths[self._faces.face[row]][4]
-            box = np.array([*self._faces.face_boxes[row], own + np.deg2rad(rng.uniform(90, 270))])
-            return self._view(row, box, False)[0]
         if draw < 0.85:
+            return self._misread(row, rng)
+        if draw < 0.88:
             return _shuffled(self.face(row, rng)[0], rng)
         picture = self._drawn[int(rng.integers(len(self._drawn)))]
         size = int(rng.integers(24, 97))
@@ -116,7 +115,7 @@ class Sampler:
 
     def _part(self, row: int, zoom: float, shift: Array, rng: np.random.Generator) -> Pixels:
         x, y, side = self._faces.face_boxes[row]
-        box = np.array([x + shift[0], y + shift[1], side * zoom, rng.uniform(-np.pi, np.pi)])
+        box = Box.square(x + shift[0], y + shift[1], side * zoom, rng.uniform(-np.pi, np.pi))
         return self._view(row, box, False)[0]
 
     def _covered(self, row: int, rng: np.random.Generator) -> Pixels:
@@ -144,6 +143,20 @@ class Sampler:
             cover = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
         return patched(image, cover, centre, extent, angle, oval=oval)
 
+    def _misread(self, row: int, rng: np.random.Generator) -> Pixels:
+        """A face upside down or lying in a box that takes it for upright, as YuNet's do.
+
+        The box is then farther from the mouth: on Helen's training faces turned by 90 to 180 degrees the mouth lies
+        .33 to .45 sides (+- .11) from its centre, .08 to either side.
+        """
+        mouth = self.mouths[self._faces.face[row]]
+        side = self._faces.face_boxes[row][2] * np.exp(rng.uniform(-0.5, 0.5) * self._params.scale)
+        along, down = rng.normal(0, 0.08) * side, rng.normal(0.38, 0.12) * side
+        cos, sin = np.cos(mouth.roll), np.sin(mouth.roll)
+        x, y = mouth.cx - cos * along + sin * down, mouth.cy - sin * along - cos * down
+        box = Box.square(x, y, side, mouth.roll + np.deg2rad(rng.uniform(75, 285)))
+        return self._view(row, box, bool(rng.random() < 0.5))[0]
+
     def _beside(self, row: int, rng: np.random.Generator) -> Pixels:
         """A part of the face or of what is around it whose view ends before the mouth."""
         mouth = self.mouths[self._faces.face[row]]
@@ -152,9 +165,9 @@ class Sampler:
         # Away from the mouth in any direction, but mostly up: eyes and foreheads.
         angle = rng.normal(-np.pi / 2, 0.8)
         direction = np.array([np.cos(angle), np.sin(angle)])
-        reach = 0.5 * self.view.margin * side * zoom / np.abs(direction).max() + 0.6 * mouth[2]
+        reach = 0.5 * self.view.margin * side * zoom / np.abs(direction).max() + 0.6 * mouth.width
         roll = rng.normal(0, 0.3)
-        box = np.array([*(mouth[:2] + direction * reach * rng.uniform(1.0, 1.3)), side * zoom, roll])
+        box = Box.square(*(mouth.centre + direction * reach * rng.uniform(1.0, 1.3)), side * zoom, roll)
         return self._view(row, box, False)[0]
 
     def batch(self, rows: NDArray[np.intp], others: int, rng: np.random.Generator) -> LocatorBatch:

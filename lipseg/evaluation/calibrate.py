@@ -1,0 +1,77 @@
+"""A model folder gets a calibrated score: fitted through the exported files and the tool's own code.
+
+Twice: once on single looks, and, with these scores in the model, on the answers that a user gets, of which each is the
+surest of up to three looks.
+"""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lipseg.data.crop_set import CropSet
+from lipseg.data.face_set import FaceSet
+from lipseg.evaluation.calibration import fit_confidence, fit_thresholds, rescaled, rescaled_scores
+from lipseg.evaluation.trials import Trials, run_trials
+from lipseg.files import whole_folder
+from lipseg.inference.card import CARD, CASCADE, LOCATOR, Runtime, Thresholds, described, read_card
+from lipseg.inference.predictor import load_predictor
+from lipseg.inference.session import open_network
+from lipseg.model.confidence import Confidence
+from lipseg.model.export import with_score
+
+
+class Model:
+    """A model folder, and the evidence that its cascade gives.
+
+    Args:
+        folder: of the model.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.predictor = load_predictor(folder)
+        path, size = folder / CASCADE, self.predictor.runtime.view.size
+        self._evidence = open_network(path.read_bytes(), ("evidence",), size, path)
+
+    def trials(
+        self, crops: CropSet, faces: FaceSet, photos: dict[int, Path], split: str, rounds: int, seed: int
+    ) -> Trials:
+        """Returns the trials on the faces of a split; see ``run_trials``."""
+        evidence = self._evidence
+        return run_trials(self.predictor, lambda views: evidence(views)[0], crops, faces, photos, split, rounds, seed)
+
+
+def calibrate(
+    exported: Path, out: Path, bound: float, trials: Callable[[Model], Trials]
+) -> tuple[Confidence, Thresholds]:
+    """Writes the calibrated model folder, whole or not at all; returns what its score is made of.
+
+    Args:
+        exported: the model folder without a calibration.
+        out: the model folder with one.
+        bound: a contour is right if its mean distance from the true one, as a share of the inter-ocular distance, is
+            below this.
+        trials: a model on the validation faces.
+    """
+    single = fit_confidence(trials(Model(exported)), bound)
+    # Every mouth that may be one is let through, so that the thresholds are seen from both sides.
+    _write(exported, out, single, Thresholds(calibrated=True))
+    found = trials(Model(out))
+    final = rescaled(single, found, bound)
+    rules = fit_thresholds(found, rescaled_scores(final, found.score), bound)
+    _write(exported, out, final, rules)
+    return final, rules
+
+
+def _write(exported: Path, out: Path, confidence: Confidence, rules: Thresholds) -> None:
+    card: dict[str, Any] = read_card(exported)
+    runtime = Runtime.from_card(card, exported / CARD)
+    scored = with_score((exported / CASCADE).read_bytes(), **confidence.arrays())
+    with whole_folder(out) as folder:
+        (folder / CASCADE).write_bytes(scored.SerializeToString())
+        if (exported / LOCATOR).is_file():
+            shutil.copyfile(exported / LOCATOR, folder / LOCATOR)
+        card |= {"runtime": dataclasses.replace(runtime, thresholds=rules).as_json(), "files": described(folder)}
+        (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
