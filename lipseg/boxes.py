@@ -43,10 +43,13 @@ class Box:
     origin: str = "box"
 
     def __post_init__(self) -> None:
-        if not all(map(math.isfinite, (self.cx, self.cy, self.width, self.height, self.roll, self.score))):
-            raise DataError(f"{self.origin}: {self.text} (roll {self.roll:g}, score {self.score:g}) is not finite")
-        if not (self.width > 0 and self.height > 0):
-            raise DataError(f"{self.origin}: x0 must be smaller than x1 and y0 than y1, not {self.text}")
+        if not all(map(math.isfinite, (self.cx, self.cy, self.width, self.height))):
+            raise DataError(f"{self.origin}: {self.text} is not finite")
+        if not (math.isfinite(self.roll) and math.isfinite(self.score)):
+            raise DataError(f"{self.origin}: the roll {self.roll:g} or the score {self.score:g} is not finite")
+        for low, high, extent in (("x0", "x1", self.width), ("y0", "y1", self.height)):
+            if not extent > 0:
+                raise DataError(f"{self.origin}: {low} must be smaller than {high}, not {self.text}")
 
     @classmethod
     def from_corners(
@@ -57,6 +60,8 @@ class Box:
         Raises:
             DataError: if they are not finite or not in order.
         """
+        if not all(map(math.isfinite, (x0, y0, x1, y1))):
+            raise DataError(f"{origin}: {x0:g},{y0:g},{x1:g},{y1:g} is not finite")
         return cls((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0, roll, score, origin)
 
     @classmethod
@@ -111,8 +116,6 @@ class Box:
             x0, y0, x1, y1 = (float(field) for field in fields)
         except ValueError:
             raise DataError(f"{origin}: expected four numbers x0,y0,x1,y1, not {','.join(fields)!r}") from None
-        if not all(map(math.isfinite, (x0, y0, x1, y1))):
-            raise DataError(f"{origin}: {x0:g},{y0:g},{x1:g},{y1:g} is not finite")
         return cls.from_corners(x0, y0, x1, y1, origin=origin)
 
     @property
@@ -182,9 +185,6 @@ def as_boxes(boxes: "ArrayLike | Box | Sequence[Box]") -> list[Box]:
     array = np.atleast_2d(array)
     if array.ndim != 2 or array.shape[1] != 4:
         raise DataError(f"boxes must be n x 4 numbers x0, y0, x1, y1, not an array of shape {array.shape}")
-    if not np.isfinite(array).all():
-        index = int(np.flatnonzero(~np.isfinite(array).all(1))[0])
-        raise DataError(f"boxes[{index}]: {','.join(f'{value:g}' for value in array[index])} is not finite")
     return [Box.from_corners(*map(float, row), origin=f"boxes[{index}]") for index, row in enumerate(array)]
 
 

@@ -1,8 +1,9 @@
-"""Exports the networks to ONNX, checked against JAX on validation faces: the model folder, and what it is compared with."""
+"""Exports the networks to ONNX, checked against JAX on validation faces."""
 
 import json
 
 import numpy as np
+from lipseg.model.export import cascade_graph, check_cascade, check_locator, check_systems, locator_graph, systems_graph
 
 import stages
 from lipseg.data.augment import VALIDATION_JITTER, sample_views
@@ -12,7 +13,6 @@ from lipseg.data.tables import write_json
 from lipseg.files import whole_file, whole_folder
 from lipseg.inference.card import CARD, CASCADE, FORMAT, LOCATOR, described
 from lipseg.model.assembly import assemble
-from lipseg.model.export import cascade_graph, check_cascade, check_locator, check_systems, locator_graph, systems_graph
 from lipseg.model.locator import load_locator
 from lipseg.params import load_params
 from lipseg.training.locator_batches import Sampler

@@ -23,7 +23,17 @@ from lipseg.inference.card import sha256_of
 from lipseg.model.weights import load_arrays
 from lipseg.params import Params, as_dict
 
-_LIBRARIES = ("lipseg", "jax", "flax", "optax", "scikit-learn", "numpy", "opencv-python-headless", "onnx", "onnxruntime")
+_LIBRARIES = (
+    "lipseg",
+    "jax",
+    "flax",
+    "optax",
+    "scikit-learn",
+    "numpy",
+    "opencv-python-headless",
+    "onnx",
+    "onnxruntime",
+)
 # Of the differences between systems, those that the card keeps.
 _COMPARED = (("nme", "mean"), ("contour", "mean"), ("mouth", "f1_mean"), ("lips", "f1_mean"), ("inner", "f1_mean"))
 # Below this share of the mouth every known system's inner mouth is mostly wrong.

@@ -46,9 +46,7 @@ class Run:
     tables: dict[str, dict[str, NDArray[Any]]]
 
 
-def run_test(
-    crops: CropSet, predictor: OnnxPredictor, systems: Network, params: Evaluate, seed: int
-) -> dict[str, Run]:
+def run_test(crops: CropSet, predictor: OnnxPredictor, systems: Network, params: Evaluate, seed: int) -> dict[str, Run]:
     """Returns the runs on the test split, one for jittered and one for true boxes.
 
     Args:

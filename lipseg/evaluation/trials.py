@@ -209,7 +209,8 @@ def _beside(face: Box, truth: Array, rng: np.random.Generator) -> Box:
     angle = rng.normal(-np.pi / 2, 0.8)
     away = np.array([np.cos(angle), np.sin(angle)])
     reach = (0.75 * side + 0.6 * width) / np.abs(away).max()
-    return Box.square(*(mouth + away * reach), side, rng.normal(0, 0.2))
+    x, y = mouth + away * reach
+    return Box.square(x, y, side, rng.normal(0, 0.2))
 
 
 def _degraded(part: Pixels, side: float, rng: np.random.Generator) -> Pixels:

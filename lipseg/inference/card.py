@@ -172,7 +172,7 @@ def check_model_folder(folder: Path) -> None:
         )
     for name in (CARD, CASCADE):
         if not (folder / name).is_file():
-            raise ModelError(f"{folder / name}: missing, so {folder} is no lipseg model (it holds {CARD} and {CASCADE})")
+            raise ModelError(f"{folder / name}: missing, so {folder} is no lipseg model (that is {CARD} and {CASCADE})")
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -191,7 +191,7 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{path}: a model card is a JSON object, not a {type(card).__name__}")
     if card.get("format") != FORMAT:
         raise ModelError(
-            f"{path}: a model of format {card.get('format')!r}; this lipseg reads format {FORMAT}: train the model again "
+            f"{path}: a model of format {card.get('format')!r}; this lipseg reads format {FORMAT}: train it again "
             "with `make repro`"
         )
     return card

@@ -15,6 +15,7 @@ Pixels = NDArray[np.uint8]
 
 DEFAULT_DETECTOR = "yunet"
 
+
 class FaceDetector(Protocol):
     """Anything that finds faces: any callable will do."""
 
@@ -27,8 +28,13 @@ class FaceDetector(Protocol):
         ...
 
 
-def make_detector(name: str) -> FaceDetector | None:
+def make_detector(name: str, long_side: int = 640, threshold: float | None = None) -> FaceDetector | None:
     """Returns the detector that a user names: "yunet", "yunet:FILE.onnx", "dlib" or "none".
+
+    Args:
+        name: see above.
+        long_side: pixels, at most, of the picture in the first search.
+        threshold: least score of a face on the detector's own scale; None for its usual one.
 
     Raises:
         DataError: for another name.
@@ -41,11 +47,11 @@ def make_detector(name: str) -> FaceDetector | None:
     if name == "dlib":
         from lipseg.inference.dlib_faces import DlibDetector
 
-        return DlibDetector()
+        return DlibDetector(long_side, 0.0 if threshold is None else threshold)
     if kind == "yunet" and bool(colon) == bool(rest):
         from lipseg.inference.yunet import YuNetDetector
 
-        return YuNetDetector(rest or None)
+        return YuNetDetector(rest or None, long_side, 0.7 if threshold is None else threshold)
     raise DataError(f"unknown face detector {name!r}; there are yunet, yunet:FILE.onnx, dlib and none")
 
 

@@ -15,7 +15,8 @@ _SMALLEST_PX = 12.0
 _TURNS = (30.0, -30.0, 90.0, -90.0, 180.0, 60.0, -60.0)
 # Two boxes that share more than this of the smaller one are of one face.
 _SAME_FACE = 0.5
-# The side of the squares of ``relation.AVERAGE_FACE`` over dlib's: on Helen's training faces the mouth is .372 of dlib's side wide.
+# Sides of the squares of ``relation.AVERAGE_FACE`` over dlib's: on Helen's training faces the mouth is .372 of dlib's
+# wide.
 _ENLARGED = 1.094
 
 
@@ -70,6 +71,7 @@ class DlibDetector:
             centre = (centre + 0.5) * scale - 0.5
             if side >= _SMALLEST_PX:
                 enlarged_side = _ENLARGED * side * scale
-                faces.append(Box(*centre.tolist(), enlarged_side, enlarged_side, roll, float(score), source))
+                x, y = centre.tolist()
+                faces.append(Box(x, y, enlarged_side, enlarged_side, roll, float(score), source))
         kept = without_doubles(faces, [face.score for face in faces], lambda a, b: overlap(a, b) > _SAME_FACE)
         return [faces[at] for at in kept]

@@ -65,9 +65,7 @@ class Locator:
         at, mouths, presence = list(faces), list(faces), np.zeros(len(faces), np.float32)
         for turn in range(self.constants.passes):
             if turn:
-                at = [
-                    _near(relation.face(mouth), face) for mouth, face in zip(mouths, faces, strict=True)
-                ]
+                at = [_near(relation.face(mouth), face) for mouth, face in zip(mouths, faces, strict=True)]
             maps = [face_to_image(view, face) for face in at]
             views = np.stack([warp(image, to_image, view.size) for to_image in maps])
             points, presence = self.look(views)

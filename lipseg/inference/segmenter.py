@@ -71,7 +71,9 @@ class LipSegmenter:
         """
         if min_score is not None and not 0 <= min_score <= 1:
             raise DataError(f"the least score must be from 0 to 1, not {min_score}")
-        self.predictor: Predictor = model if not isinstance(model, (str, Path)) else load_predictor(Path(model), threads)
+        self.predictor: Predictor = (
+            model if not isinstance(model, (str, Path)) else load_predictor(Path(model), threads)
+        )
         self.min_score = min_score
         self._bias = np.array(self.predictor.runtime.bias, np.float32) if unbiased else None
         # The usual detector is loaded when the first picture comes without boxes; a wrong name or file is told at once.

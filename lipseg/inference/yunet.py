@@ -100,7 +100,8 @@ class YuNetDetector:
             centre = (centre + 0.5) * scale - 0.5
             side = math.sqrt(row[2] * row[3]) * scale
             angle = math.remainder(roll + float(np.angle(fit)), math.tau)
-            found.append(Box(*centre.tolist(), side, side, angle, float(row[14]), source))
+            x, y = centre.tolist()
+            found.append(Box(x, y, side, side, angle, float(row[14]), source))
         return found
 
 
@@ -204,7 +205,7 @@ def packaged_file() -> Path:
 def merged(finer: list[Box], coarser: list[Box]) -> list[Box]:
     """Returns the faces of a finer search and those of a coarser one that it has missed, surest first."""
 
-    def same(a: b: FaceBox) -> bool:
+    def same(a: Box, b: Box) -> bool:
         return bool(np.hypot(*(a.centre - b.centre)) < max(a.side, b.side) / 2)
 
     faces = finer + [face for face in coarser if not any(same(face, other) for other in finer)]

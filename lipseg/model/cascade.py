@@ -69,7 +69,9 @@ class Cascade:
     ) -> None:
         k = mixture.components
         if any(len(array) != k for array in heads.values()):
-            raise ModelError(f"the model has {k} mixture components but another number of heads; run `cluster` and `finetune` again")
+            raise ModelError(
+                f"the model has {k} mixture components but another number of heads; run `cluster` and `finetune` again"
+            )
         if len(mixture.centre) != net.features:
             raise ModelError(f"the mixture wants {len(mixture.centre)} features, the network gives {net.features}")
         if normaliser.mean.shape not in ((3,), (view.size, view.size, 3)):

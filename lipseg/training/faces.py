@@ -146,7 +146,7 @@ def _backgrounds(
         own = box.centre
         clear = all((np.abs(centre - at) > reach + half).any() for at, half in taken if not _is_own(at, own))
         if clear and (np.abs(centre - mouth.centre) > reach + 0.8 * mouth.width).any():
-            yield Box.square(*centre, side)
+            yield Box.square(centre[0], centre[1], side)
             left -= 1
             if left == 0:
                 return

@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from numpy.typing import NDArray
 
 from lipseg.boxes import Box
 from lipseg.data.crop_set import CropSet
@@ -199,7 +198,8 @@ def _in_image(faces: FaceSet, row: int, mouth: Box) -> Box:
 
 def _mapped(box: Box, to: Affine) -> Box:
     """Returns a box in another frame that is not turned against its own."""
-    return Box(*to(box.centre), box.width * to.scale, box.height * to.scale, box.roll)
+    x, y = to(box.centre)
+    return Box(x, y, box.width * to.scale, box.height * to.scale, box.roll)
 
 
 def _epoch(sampler: Sampler, params: Locate, steps: int, rng: np.random.Generator) -> Iterator[LocatorBatch]:

@@ -167,7 +167,8 @@ class Sampler:
         direction = np.array([np.cos(angle), np.sin(angle)])
         reach = 0.5 * self.view.margin * side * zoom / np.abs(direction).max() + 0.6 * mouth.width
         roll = rng.normal(0, 0.3)
-        box = Box.square(*(mouth.centre + direction * reach * rng.uniform(1.0, 1.3)), side * zoom, roll)
+        x, y = mouth.centre + direction * reach * rng.uniform(1.0, 1.3)
+        box = Box.square(x, y, side * zoom, roll)
         return self._view(row, box, False)[0]
 
     def batch(self, rows: NDArray[np.intp], others: int, rng: np.random.Generator) -> LocatorBatch:
