@@ -66,6 +66,8 @@ class Thresholds:
         min_presence: logit of the locator below which a face shows no mouth.
         clear_presence: logit from which a detected face shows its mouth so clearly that its lips count whatever their
             score.
+        sure_presence: logit from which the detector is asked no further. A face upside down that it takes for upright
+            seldom reaches it, while nine in ten of upright faces do.
         doubt: lips that score less are looked at again, in the box of their own landmarks and in the one that an
             average face has; the answer with the highest score counts.
         face_guess: least score where the whole picture is taken for a face because none was detected.
@@ -78,6 +80,7 @@ class Thresholds:
     min_score: float = 0.0
     min_presence: float = -20.0
     clear_presence: float = 0.0
+    sure_presence: float = 2.0
     doubt: float = 0.6
     face_guess: float = 0.35
     mouth_guess: float = 0.8

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lipseg.boxes import Box, near, without_doubles
+from lipseg.boxes import Box, near, overlap, without_doubles
 from lipseg.geometry import View
 from lipseg.inference.card import Runtime, Thresholds
 from lipseg.inference.detector import FaceDetector, attempts_of
@@ -18,6 +18,8 @@ NO_MOUTH = "faces found, but no mouth"
 
 # Sides, over the picture's shorter one, of the face boxes tried in its middle where the detector found nothing.
 _WHOLE_FACES = (1.0, 0.65)
+# Faces of two attempts that share more than this of the smaller box are one.
+_SAME_FACE = 0.5
 # A mouth is at least this high against its width; for pictures too flat to hold the view's margins.
 _FLATTEST = 0.25
 
@@ -31,12 +33,14 @@ class Candidate:
         least: score that its lips must reach to count.
         average: where the mouth would be if the face were an average one, for another look; None for no other.
         presence: logit of the locator that a mouth can be seen there; infinite where it was not asked.
+        face: that the mouth was found in; None where its box was given.
     """
 
     box: Box
     least: float = 0.0
     average: Box | None = None
     presence: float = math.inf
+    face: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +65,9 @@ def find_mouths(
 ) -> Candidates:
     """Returns the mouths that a picture may show.
 
-    The detector's attempts are made one after the other until a face with a visible mouth turns up. After the last
-    one the whole picture is taken for a face crop and for a mouth crop, if the model is calibrated and can so tell
-    whether it is one.
+    The detector's attempts are made one after the other until a face whose mouth is surely visible turns up; where none
+    does, the mouths of all attempts count. Where there are none either, the whole picture is taken for a face crop and
+    for a mouth crop, if the model is calibrated and can so tell whether it is one.
 
     Args:
         image: (height, width, 3) uint8 RGB.
@@ -74,53 +78,72 @@ def find_mouths(
     """
     rules = runtime.thresholds
     clear, unclear = (0.0, rules.min_score) if min_score is None else (min_score, min_score)
-    seen = False
+    size = image.shape[:2]
+    seen: list[Candidate] = []
+    found: list[Candidate] = []
     for faces in attempts_of(detector, image):
-        seen = seen or bool(faces)
-        found = _mouths_in(image, faces, locator, rules, rules.min_presence)
-        if found:
-            least = [clear if mouth.presence >= rules.clear_presence else unclear for mouth in found]
-            return Candidates([replace(m, least=low) for m, low in zip(found, least, strict=True)], NO_MOUTH)
+        seen += _look(image, faces, locator)
+        found = _counting(seen, size, rules, rules.min_presence)
+        if found and found[0].presence >= rules.sure_presence:
+            break
+    if found:
+        least = [clear if mouth.presence >= rules.clear_presence else unclear for mouth in found]
+        return Candidates([replace(m, least=low) for m, low in zip(found, least, strict=True)], NO_MOUTH)
     reason = NO_MOUTH if seen else NO_FACE
     if not rules.calibrated or locator is None:
         return Candidates([], reason)
-    height, width = image.shape[:2]
-    found = _mouths_in(image, _whole_faces(height, width), locator, rules, max(rules.min_presence, 0.0))
+    guesses = _look(image, _whole_faces(*size), locator)
+    found = _counting(guesses, size, rules, max(rules.min_presence, 0.0))
     mouths = [replace(mouth, least=max(unclear, rules.face_guess)) for mouth in found]
-    mouths.append(Candidate(whole_picture(height, width, runtime.view), max(unclear, rules.mouth_guess)))
+    mouths.append(Candidate(whole_picture(*size, runtime.view), max(unclear, rules.mouth_guess)))
     return Candidates(mouths, reason)
 
 
-def _mouths_in(
-    image: NDArray[np.uint8],
-    faces: list[Box],
-    locator: MouthLocator | None,
-    rules: Thresholds,
-    least_presence: float,
-) -> list[Candidate]:
-    """Returns the mouths of faces, surest first, whatever their scores.
-
-    Dropped are mouths below the least presence, beyond the picture, too small, or the same as a surer one. Without a
-    locator every mouth is taken to be where an average face has it, and to be as sure as can be.
-    """
+def _look(image: NDArray[np.uint8], faces: list[Box], locator: MouthLocator | None) -> list[Candidate]:
+    """Returns the mouth of each face; without a locator where an average face has it, as sure as can be."""
     if not faces:
         return []
     average = [AVERAGE_FACE.mouth(face) for face in faces]
-    mouths, presence = average, [math.inf] * len(faces)
-    if locator is not None:
-        sighting = locator(image, faces)
-        mouths, presence = sighting.mouths, sighting.presence.tolist()
-    height, width = image.shape[:2]
-    kept = [
-        i
-        for i, box in enumerate(mouths)
-        if -0.5 <= box.cx <= width - 0.5
-        and -0.5 <= box.cy <= height - 0.5
-        and box.width >= rules.smallest_mouth_px
-        and presence[i] >= least_presence
+    if locator is None:
+        return [Candidate(mouth, face=face) for mouth, face in zip(average, faces, strict=True)]
+    sighting = locator(image, faces)
+    return [
+        Candidate(mouth, average=fixed, presence=float(presence), face=face)
+        for mouth, fixed, presence, face in zip(sighting.mouths, average, sighting.presence, faces, strict=True)
     ]
-    order = without_doubles([mouths[i] for i in kept], [presence[i] for i in kept], near(rules.same_mouth))
-    return [Candidate(mouths[at], average=average[at], presence=presence[at]) for at in (kept[i] for i in order)]
+
+
+def _counting(
+    seen: list[Candidate], size: tuple[int, int], rules: Thresholds, least_presence: float
+) -> list[Candidate]:
+    """Returns what may be a mouth, surest first.
+
+    Dropped are mouths below the least presence, beyond the picture of (height, width), too small, or the same as a
+    surer one.
+    """
+    height, width = size
+    kept = [
+        mouth
+        for mouth in seen
+        if -0.5 <= mouth.box.cx <= width - 0.5
+        and -0.5 <= mouth.box.cy <= height - 0.5
+        and mouth.box.width >= rules.smallest_mouth_px
+        and mouth.presence >= least_presence
+    ]
+    same_box = near(rules.same_mouth)
+
+    def same(one: Candidate, other: Candidate) -> bool:
+        if same_box(one.box, other.box):
+            return True
+        # One face that two attempts have read in different ways.
+        return (
+            one.face is not None
+            and other.face is not None
+            and one.face.origin != other.face.origin
+            and overlap(one.face, other.face) > _SAME_FACE
+        )
+
+    return [kept[at] for at in without_doubles(kept, [mouth.presence for mouth in kept], same)]
 
 
 def whole_picture(height: int, width: int, view: View) -> Box:
