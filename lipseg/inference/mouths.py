@@ -95,7 +95,7 @@ def find_mouths(
     guesses = _look(image, _whole_faces(*size), locator)
     found = _counting(guesses, size, rules, max(rules.min_presence, 0.0))
     mouths = [replace(mouth, least=max(unclear, rules.face_guess)) for mouth in found]
-    mouths.append(Candidate(whole_picture(*size, runtime.view), max(unclear, rules.mouth_guess)))
+    mouths.append(Candidate(whole_picture(size[0], size[1], runtime.view), max(unclear, rules.mouth_guess)))
     return Candidates(mouths, reason)
 
 
