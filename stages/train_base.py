@@ -4,7 +4,6 @@ import stages
 from lipseg.data.crop_set import load_crops
 from lipseg.data.statistics import load_normaliser
 from lipseg.data.tables import write_rows
-from lipseg.geometry import View
 from lipseg.model.parts import save_base
 from lipseg.params import as_dict, load_params
 from lipseg.training.checkpoint import Checkpoint, fingerprint
@@ -24,7 +23,7 @@ def main() -> None:
         crops,
         normaliser,
         net_params=params.net,
-        view=View(**as_dict(params.view)),
+        view=params.view.geometry(),
         augment=params.augment,
         train=params.train_base,
         seed=params.seed,

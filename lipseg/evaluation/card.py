@@ -9,6 +9,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def model_card(
         ],
         "licence": card_text.terms(source),
         "net": as_dict(params.net),
-        "view": as_dict(params.view),
+        "view": asdict(params.view.geometry()),
         "components": cascade.mixture.components,
         "mixture": cascade.card["mixture"],
         "data": {

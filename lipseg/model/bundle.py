@@ -94,8 +94,8 @@ def save_cascade(folder: Path, cascade: Cascade, card: dict[str, Any]) -> None:
     Args:
         folder: replaced where it exists.
         cascade: the model; its control head is left out, its locator and confidence are written where it has them.
-        card: must hold ``net`` and ``view``, as ``lipseg.params.as_dict`` gives them. The weights' size and SHA-256
-            are added to it.
+        card: must hold ``net``, the fields of that section, and ``view``, those of ``geometry.View``. The weights' size
+            and SHA-256 are added to it.
     """
     arrays = {
         **prefixed("base", module_arrays(cascade.net)),

@@ -137,9 +137,9 @@ def test_a_size_is_not_overlooked(copied: Project) -> None:
 
     It would bring back crops of another size. So dvc.yaml lists such keys by themselves beside their section.
     """
-    copied.set_params({"crop.size": 48})
+    copied.set_params({"crop.size_px": 48})
     assert copied.repro("crop") == ["crop"]
-    copied.set_params({"view.size": 48})
+    copied.set_params({"view.size_px": 48})
     assert copied.repro("statistics") == ["statistics"]
 
     stages = yaml.safe_load((copied.root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -149,7 +149,7 @@ def test_a_size_is_not_overlooked(copied: Project) -> None:
         for key in (values if isinstance(values, dict) else ())
         if key in ("size", "nfiles")
     ]
-    assert ("view", "view.size") in hidden
+    assert ("view", "view.size_px") in hidden
     missing = [
         (name, key)
         for name, stage in stages.items()
