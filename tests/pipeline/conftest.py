@@ -44,6 +44,7 @@ TINY: dict[str, Any] = {
 }
 
 STAGES = (
+    "code",
     "synthesize",
     "crop",
     "statistics",
