@@ -14,6 +14,7 @@ from lipseg.inference.relation import DLIB_RELATION
 from lipseg.model.bundle import load_locator, save_locator
 from lipseg.model.locator import mouth_of
 from lipseg.params import Locate
+from lipseg.training.checkpoint import Checkpoint
 from lipseg.training.faces import find_faces, mouths_of
 from lipseg.training.locator import fit_locator, mouth_errors
 from lipseg.training.locator_batches import Sampler, side_middles
@@ -87,7 +88,7 @@ def test_a_view_shows_the_mouth_where_its_points_say(faces, crops):
 
 
 def test_a_trained_locator_there_and_back(faces, crops, tmp_path):
-    fitted = fit_locator(faces, crops, PARAMS, 0)
+    fitted = fit_locator(faces, crops, PARAMS, 0, checkpoint=Checkpoint("locate", "key", tmp_path))
     assert [row["epoch"] for row in fitted.history] == [0, 1]
     assert set(fitted.figures) == {"validation", "test"}
     # The boxes are right but for the roll, which upright boxes do not have.
@@ -105,6 +106,27 @@ def test_a_trained_locator_there_and_back(faces, crops, tmp_path):
     path.write_bytes(path.read_bytes()[:99])
     with pytest.raises(ModelError, match=r"locator\.safetensors"):
         load_locator(path)
+
+
+class KilledError(Exception):
+    pass
+
+
+def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(faces, crops, tmp_path):
+    class KillsAfterAnEpoch(Checkpoint):
+        def save(self, arrays, meta):
+            super().save(arrays, meta)
+            if len(meta["history"]) == 1:
+                raise KilledError
+
+    with pytest.raises(KilledError):
+        fit_locator(faces, crops, PARAMS, 0, checkpoint=KillsAfterAnEpoch("locate", "key", tmp_path))
+    resumed = fit_locator(faces, crops, PARAMS, 0, checkpoint=Checkpoint("locate", "key", tmp_path))
+    whole = fit_locator(faces, crops, PARAMS, 0, checkpoint=Checkpoint("locate", "other", tmp_path))
+    assert resumed.history == whole.history
+    assert resumed.figures == whole.figures
+    for name, array in whole.locator.arrays().items():
+        np.testing.assert_array_equal(resumed.locator.arrays()[name], array)
 
 
 def test_errors_of_mouths():
