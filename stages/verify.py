@@ -47,7 +47,7 @@ def check_shipped(folder: Path, limits: Limits = LIMITS) -> list[str]:
     card, lock = read_card(folder), rebuild.read_lock(folder / LOCK)
     if card.get("data", {}).get("names_sha256") != _names_sha256(folder / FACES):
         found.append(f"{FACES}: not the faces that {CARD} was written for")
-    if rebuild.md5_of(lock.get("bundle", {}), "outs").get(_MODEL) != dvc_md5(folder, NETWORKS + (CARD,)):
+    if rebuild.md5_of(lock.get("bundle", {}), "outs").get(_MODEL) != dvc_md5(folder, (*NETWORKS, CARD)):
         found.append(f"{LOCK}: its run wrote another {CARD}, {CASCADE} or {LOCATOR}")
     return found
 

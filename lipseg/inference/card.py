@@ -211,6 +211,12 @@ def described(folder: Path) -> dict[str, dict[str, Any]]:
     return {path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in there}
 
 
+def check_networks(folder: Path, card: dict[str, Any]) -> None:
+    """Refuses networks that are not those that the card was written for; raises as ``read_network`` does."""
+    for name in (CASCADE, *([LOCATOR] if card.get("runtime", {}).get("locator") else [])):
+        read_network(folder, name, card)
+
+
 def read_network(folder: Path, name: str, card: dict[str, Any]) -> bytes:
     """Returns the content of a network file, which must be the one that the card was written for.
 
