@@ -51,7 +51,7 @@ class TrackedLips:
 
     @property
     def width(self) -> float:
-        """See ``Lips``; likewise the following, all of the smoothed landmarks."""
+        """Of the smoothed landmarks, see ``Lips``; likewise what follows."""
         return self.lips.width
 
     @property
