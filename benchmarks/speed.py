@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lipseg.boxes import Box
 from lipseg.errors import DataError, LipsegError
 from lipseg.images import IMAGE_SUFFIXES, read_image
 from lipseg.inference.card import DEFAULT_MODEL
-from lipseg.inference.locate import MouthBox
 from lipseg.progress import progress
+from lipseg.tracking import follow
 
 _Result = TypeVar("_Result")
 
@@ -65,7 +66,7 @@ def photographs(folder: Path, limit: int) -> list[Path]:
 
 
 def measure(segmenter: Any, paths: list[Path], frames: int) -> Stopwatch:
-    """Returns the times of single photographs and, where lipseg follows mouths, of the frames of still videos.
+    """Returns the times of single photographs and of the frames of still videos.
 
     Args:
         segmenter: a ``LipSegmenter``.
@@ -81,15 +82,15 @@ def measure(segmenter: Any, paths: list[Path], frames: int) -> Stopwatch:
         cut = watch(cut_part, lambda pixels=pixels: segmenter.cut(pixels))
         (lips,) = watch("cascade", lambda cut=cut: segmenter.predict_views([cut]))
         watch.add("all", sum(watch.parts[part][-1] for part in ("decode", cut_part, "cascade")))
-        if frames and lips and hasattr(segmenter, "track"):
-            for milliseconds in _tracked(segmenter, pixels, MouthBox.around(lips[0].landmarks), frames):
+        if frames and lips:
+            for milliseconds in _tracked(segmenter, pixels, Box.around(lips[0].landmarks), frames):
                 watch.add("tracked frame", milliseconds)
     return watch
 
 
-def _tracked(segmenter: Any, pixels: Any, box: MouthBox, frames: int) -> Iterator[float]:
+def _tracked(segmenter: Any, pixels: Any, box: Box, frames: int) -> Iterator[float]:
     """Yields the CPU milliseconds of each frame after the first of a video that stands still."""
-    video = iter(segmenter.track((pixels for _ in range(frames)), boxes=[box]))
+    video = follow(segmenter, (pixels for _ in range(frames)), boxes=[box])
     next(video)
     while True:
         began = time.process_time()

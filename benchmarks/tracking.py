@@ -1,8 +1,9 @@
 """How still and how prompt tracked landmarks are: clips of a Helen folder's test faces whose truth is known.
 
 ``python -m benchmarks.tracking /where/helen/lies``. Each photo is scaled to a mouth 100 pixels wide. In one clip it
-rests, in the other it swings sideways; every frame has sensor noise of its own. Printed are the standard deviation of
-the landmarks over the resting clip, and by how many frames the swinging landmarks trail the truth.
+rests, in the other it swings sideways; every frame has sensor noise of its own. Printed are the jitter (standard
+deviation of the landmarks over the resting clip) and the lag (by how many frames the swinging landmarks trail the
+truth). The shipped model on 20 faces of Helen: jitter 0.05 px, lag 0.15 frames.
 """
 
 import argparse
@@ -12,11 +13,11 @@ import cv2
 import numpy as np
 
 from lipseg import LipSegmenter
+from lipseg.boxes import Box
 from lipseg.data.annotations import FaceSample, get_reader
 from lipseg.images import read_image
 from lipseg.inference.card import DEFAULT_MODEL
-from lipseg.inference.locate import MouthBox
-from lipseg.tracking.tracker import TrackParams
+from lipseg.tracking import TrackParams, follow
 
 MOUTH_PX, RATE, FRAMES, SETTLING = 100.0, 30.0, 75, 15
 NOISE = 5.0  # grey levels
@@ -78,9 +79,8 @@ def _followed(
             yield k / RATE, np.clip(np.round(noisy), 0, 255).astype(np.uint8)
 
     params = TrackParams(new_people=False) if smooth else TrackParams(new_people=False, smooth=None)
-    box = MouthBox.around(points)
     lost = np.full(points.shape, np.nan)
-    tracked = segmenter.track(frames(), boxes=[box], params=params)
+    tracked = follow(segmenter, frames(), boxes=[Box.around(points)], params=params)
     found = [frame.mouths[0].landmarks if frame.mouths else lost for frame in tracked]
     return np.stack(found).astype(float), shifts
 

@@ -14,7 +14,7 @@ In a video the same mouth keeps its id, and its landmarks are steadied:
 [(1, 0.33)]
 [(1, 0.33)]
 
-And lipstick:
+``lipseg.follow(segmenter, frames)`` does the same for an iterable of frames. And lipstick:
 
 >>> red = lipseg.paint_lips(frame, lips, (176, 48, 96), opacity=0.8)
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from lipseg.inference.locate import MouthBox
     from lipseg.inference.segmenter import LipSegmenter
     from lipseg.makeup.lipstick import paint_lips
-    from lipseg.tracking.tracker import Tracker
+    from lipseg.tracking.tracker import Tracker, follow
 
     __version__: str
 
-__all__ = ["LipSegmenter", "Lips", "LipsegError", "MouthBox", "Tracker", "__version__", "paint_lips"]
+__all__ = ["LipSegmenter", "Lips", "LipsegError", "MouthBox", "Tracker", "__version__", "follow", "paint_lips"]
 
 _HOMES = {
     "LipSegmenter": "lipseg.inference.segmenter",
@@ -42,6 +42,7 @@ _HOMES = {
     "LipsegError": "lipseg.errors",
     "MouthBox": "lipseg.inference.locate",
     "Tracker": "lipseg.tracking.tracker",
+    "follow": "lipseg.tracking.tracker",
     "paint_lips": "lipseg.makeup.lipstick",
 }
 

@@ -1,4 +1,4 @@
-"""The One Euro filter: smooth while a landmark rests, prompt while it moves.
+"""The One Euro filter: smooths much while a landmark rests and little while it moves.
 
 Casiez, Roussel and Vogel, "1 € Filter: A Simple Speed-based Low-pass Filter for Noisy Input in Interactive Systems",
 CHI 2012. A first-order low-pass filter whose cut-off frequency grows with the speed of the signal.
@@ -22,8 +22,9 @@ class OneEuroParams:
         speed_cutoff: cut-off in Hz of the low-pass filter on the speed itself.
     """
 
-    # Tuned on moving training faces with sensor noise: still mouths tremble less than half as much as unfiltered, and
-    # of the movements tried (heads at 0.5 to 4 widths a second, lips opening at 0.7 and 3 Hz) none lags by a frame.
+    # Tuned on moving training faces with sensor noise: the jitter of still mouths is less than half of the unfiltered
+    # one, and of the movements tried (heads at 0.5 to 4 widths a second, lips opening at 0.7 and 3 Hz) none lags by a
+    # frame.
     min_cutoff: float = 1.0
     beta: float = 20.0
     speed_cutoff: float = 2.0
@@ -45,9 +46,10 @@ def smoothing(cutoff_hz: Any, step_s: float) -> Any:
 
 
 class OneEuroFilter:
-    """Filters (n, 2) points in time; every point has a cut-off of its own, after its speed.
+    """Filters (n, 2) points in time; every point has a cut-off frequency of its own, which depends on its speed.
 
-    The speed is a vector's length, not taken for x and y apart, so that a turned picture gives the turned result.
+    The speed is the length of the velocity vector. Taken for x and y apart, as in the paper, the result would depend on
+    how the picture is turned.
 
     Attributes:
         params: see ``OneEuroParams``.
@@ -85,7 +87,7 @@ class OneEuroFilter:
         change = points - self._points
         seen = change / (step * size)
         velocity = self._velocity + smoothing(self.params.speed_cutoff, step) * (seen - self._velocity)
-        speed = np.sqrt((velocity**2).sum(1, keepdims=True))
+        speed = np.hypot(velocity[:, :1], velocity[:, 1:])
         weight = smoothing(self.params.min_cutoff + self.params.beta * speed, step)
         filtered = self._points + weight * change
         self._points, self._velocity, self._time = filtered, velocity, time_s

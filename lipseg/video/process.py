@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg.errors import DataError
-from lipseg.inference.locate import MouthBox
 from lipseg.inference.segmenter import LipSegmenter
-from lipseg.tracking.tracker import Detect, TrackedFrame, TrackedLips, Tracker, TrackParams
+from lipseg.tracking import Detect, TrackedFrame, TrackedLips, Tracker, TrackParams
+from lipseg.tracking.mouth_boxes import AnyBox
 from lipseg.video.overlay import draw_lips
 from lipseg.video.reading import VideoReader
 from lipseg.video.writing import VideoWriter
@@ -45,7 +45,7 @@ def process_video(
     paint: Paint = draw_lips,
     *,
     detect: Detect | None = None,
-    boxes: Sequence[MouthBox] = (),
+    boxes: Sequence[AnyBox] = (),
     params: TrackParams | None = None,
     every: int = 1,
     seen: Callable[[TrackedFrame], None] | None = None,

@@ -4,7 +4,6 @@ import importlib.util
 import json
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,8 +12,10 @@ from hypothesis import strategies as st
 
 from benchmarks import outlines, peers, speed
 from lipseg import scheme
+from lipseg.boxes import Box
 from lipseg.errors import DataError
 from lipseg.images import write_image
+from lipseg.inference.lips import Lips
 
 _SPEC = importlib.util.spec_from_file_location("lipeval", Path(__file__).parents[1] / "reference" / "lipeval.py")
 lipeval = importlib.util.module_from_spec(_SPEC)
@@ -157,27 +158,25 @@ def test_mediapipe_runs_in_another_python(faces, tmp_path, monkeypatch):
 
 
 class Segmenter:
-    """Answers as a ``LipSegmenter`` would: one mouth a picture, found in two steps, and followed."""
+    """Answers as a ``LipSegmenter`` would: one mouth a picture, found in two steps."""
 
-    detector = object()
+    detector, finds_faces, min_score = object(), True, 0.0
 
     def cut(self, pixels):
         assert pixels.shape == (20, 30, 3)
         return pixels
 
     def predict_views(self, cuts):
-        mouth = np.zeros((56, 2), np.float32)
-        mouth[:, 0] = np.linspace(5, 25, 56)
-        mouth[:, 1] = np.linspace(8, 12, 56)
-        return [[SimpleNamespace(landmarks=mouth)] for _ in cuts]
+        angle = np.linspace(0, 2 * np.pi, 28, endpoint=False)
+        ring = np.stack([-10 * np.cos(angle), -2 * np.sin(angle)], 1)
+        mouth = (np.array([15, 10]) + np.concatenate([ring, ring / 2])).astype(np.float32)
+        return [[Lips((5, 8, 25, 12), 1.0, 0, np.ones(1, np.float32), mouth, (20, 30))] for _ in cuts]
 
-    def __call__(self, pixels):
+    def __call__(self, pixels, boxes=None):
         return self.predict_views([pixels])[0]
 
-    def track(self, frames, *, boxes):
-        (box,) = boxes
-        assert box.x1 > box.x0
-        return (self(frame) for frame in frames)
+    def find(self, pixels):
+        return [Box.around(lips.landmarks) for lips in self(pixels)]
 
 
 def test_every_part_is_timed(tmp_path):
@@ -195,12 +194,11 @@ def test_every_part_is_timed(tmp_path):
         speed.photographs(tmp_path / "day" / "none", 3)
 
 
-def test_a_lipseg_that_cannot_find_or_follow_is_timed_as_well(tmp_path):
+def test_a_lipseg_that_does_not_find_is_timed_as_well(tmp_path):
     write_image(tmp_path / "a.png", np.zeros((20, 30, 3), np.uint8))
 
     class Plain(Segmenter):
-        detector = None
-        track = property()
+        detector, finds_faces = None, False
 
-    watch = speed.measure(Plain(), [tmp_path / "a.png"], frames=4)
+    watch = speed.measure(Plain(), [tmp_path / "a.png"], frames=0)
     assert list(watch.parts) == ["decode", "cut", "cascade", "all"]

@@ -9,17 +9,17 @@ import pytest
 from moving_picture import Actor, Pose, TrueFrame, centre_of, clip
 from numpy.typing import NDArray
 
+from lipseg.boxes import Box
 from lipseg.data.synthesize import draw_face
 from lipseg.errors import DataError
 from lipseg.geometry import View
 from lipseg.inference.lips import Lips
-from lipseg.inference.locate import MouthBox
 from lipseg.inference.predictor import Prediction
 from lipseg.inference.segmenter import LipSegmenter
 from lipseg.rendering import measures
 from lipseg.scheme import HELEN_LIPS
-from lipseg.tracking.one_euro import OneEuroParams
-from lipseg.tracking.tracker import TrackedFrame, Tracker, TrackParams
+from lipseg.tracking import OneEuroParams, TrackedFrame, Tracker, TrackParams
+from lipseg.tracking import follow as follow_frames
 
 FPS = 30.0
 RAW = TrackParams(smooth=None)
@@ -37,7 +37,7 @@ class Knows:
         self.batches: list[int] = []
         self.searched: list[float] = []
         self.blind = False
-        self.finds_faces = True
+        self.finds_faces, self.min_score = True, 0.05
 
     def watch(self, frames: Iterator[TrueFrame]) -> Iterator[tuple[float, NDArray[np.uint8]]]:
         for self.now in frames:
@@ -51,28 +51,27 @@ class Knows:
                 shown.append(points)
         return shown
 
-    def find(self, image: NDArray[np.uint8]) -> list[MouthBox]:
+    def find(self, image: NDArray[np.uint8]) -> list[Box]:
         assert self.now is not None
         self.searched.append(self.now.time)
-        return [] if self.blind else [MouthBox.around(points) for points in self.visible()]
+        return [] if self.blind else [Box.around(points) for points in self.visible()]
 
-    def __call__(self, image: NDArray[np.uint8], boxes: Sequence[MouthBox]) -> list[Lips]:
+    def __call__(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> list[Lips]:
         self.batches.append(len(boxes))
         return [self.look(box, image.shape[:2]) for box in boxes]
 
-    def look(self, box: MouthBox, size: tuple[int, int]) -> Lips:
-        middle = np.array([(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2])
-        near = [p for p in self.visible() if np.hypot(*(centre_of(p) - middle)) < 0.5 * (box.x1 - box.x0)]
-        nearest = min(near, key=lambda p: float(np.hypot(*(centre_of(p) - middle))), default=None)
+    def look(self, box: Box, size: tuple[int, int]) -> Lips:
+        off = lambda p: float(np.hypot(*(centre_of(p) - box.centre)))  # noqa: E731
+        nearest = min((p for p in self.visible() if off(p) < 0.5 * box.width), key=off, default=None)
         points, score = (oval(box), 0.0) if nearest is None else (nearest, 0.7)
         points = points + self.rng.normal(0, self.noise, (56, 2))
         return Lips(box.corners, score, 1, np.ones(1, np.float32), points.astype(np.float32), size, box.roll)
 
 
-def oval(box: MouthBox) -> NDArray[Any]:
+def oval(box: Box) -> NDArray[Any]:
     angle = np.linspace(0, 2 * np.pi, 28, endpoint=False)
-    ring = np.stack([-np.cos(angle) * (box.x1 - box.x0), -np.sin(angle) * (box.y1 - box.y0)], 1) / 2
-    return np.concatenate([ring, 0.6 * ring]) + np.array([(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2])
+    ring = np.stack([-np.cos(angle) * box.width, -np.sin(angle) * box.height], 1) / 2
+    return np.concatenate([ring, 0.6 * ring]) + box.centre
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +183,7 @@ def test_new_people_are_found_now_and_then(faces):
     assert ids(frames)[11:13] == [[1], [1, 2]]
     assert np.round(np.array(knows.searched) * FPS).tolist() == [0, 12, 24, 36]
     _, frames, _ = follow(
-        [stays, comes], times(1.5), TrackParams(detect_every=12, new_people=False), boxes=[MouthBox(40, 50, 80, 70)]
+        [stays, comes], times(1.5), TrackParams(detect_every=12, new_people=False), boxes=[Box(60, 60, 40, 20)]
     )
     assert ids(frames) == [[1]] * 45
 
@@ -200,7 +199,7 @@ def test_what_the_detector_never_confirms_is_given_up(faces):
     knows = Knows()
     knows.blind = True
     _, frames, _ = follow(
-        [actor(faces[0], lambda t: Pose(160, 60, 40))], times(4), RAW, knows=knows, boxes=[MouthBox(140, 50, 180, 70)]
+        [actor(faces[0], lambda t: Pose(160, 60, 40))], times(4), RAW, knows=knows, boxes=[Box(160, 60, 40, 20)]
     )
     assert ids(frames)[30] == [1]
     assert ids(frames)[-1] == []
@@ -213,10 +212,36 @@ def test_the_first_boxes_need_no_detector(faces):
     with pytest.raises(DataError, match="needs a detector"):
         Tracker(knows)
     with pytest.raises(DataError, match="outside the picture"):
-        Tracker(knows, boxes=[MouthBox(900, 0, 950, 20)])(truth[0].image)
-    tracker = Tracker(knows, boxes=[MouthBox(140, 50, 180, 70)])
+        Tracker(knows, boxes=[Box(925, 10, 50, 20)])(truth[0].image)
+    tracker = Tracker(knows, boxes=[Box(160, 60, 40, 20)])
     assert [ids([tracker(image)]) for _, image in knows.watch(iter(truth))] == [[[1]], [[1]]]
     assert knows.searched == []
+
+
+@pytest.mark.parametrize(
+    ("least", "own", "frames"), [(None, 0.05, 30), (None, 0.75, 4), (0.75, 0.05, 4), (0.6, 0.75, 30)]
+)
+def test_the_least_score_is_the_segmenters_unless_another_is_wanted(faces, least, own, frames):
+    knows = Knows()  # its mouths score 0.7
+    knows.min_score, knows.finds_faces = own, False
+    truth = clip([actor(faces[0], lambda t: Pose(160, 60, 40))], times(1), height=120, width=320)
+    tracked = follow_frames(
+        knows, knows.watch(truth), boxes=[Box(160, 60, 40, 20)], params=TrackParams(min_score=least, patience=5)
+    )
+    assert sum(len(frame.mouths) for frame in tracked) == frames
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 60.0])
+def test_landmarks_that_are_no_mouth_lose_it(value):
+    class Degenerate(Knows):
+        def look(self, box: Box, size: tuple[int, int]) -> Lips:
+            points = np.full((56, 2), value) if len(self.batches) > 1 else oval(box)
+            return Lips(box.corners, 0.7, 0, np.ones(1, np.float32), points.astype(np.float32), size)
+
+    knows = Degenerate()
+    knows.finds_faces = False
+    frames = follow_frames(knows, [np.zeros((120, 320, 3), np.uint8)] * 3, boxes=[Box(160, 60, 40, 20)])
+    assert ids(list(frames)) == [[1], [], []]
 
 
 def test_smoothing_quietens_a_still_mouth_and_keeps_the_raw_one(faces):
@@ -246,9 +271,9 @@ class FromMiddle:
 
 
 def test_the_view_is_held_while_the_mouth_is_still():
-    segmenter = LipSegmenter(FromMiddle(0.5 + (oval(MouthBox(-50, -20, 50, 20)) / 160)))
+    segmenter = LipSegmenter(FromMiddle(0.5 + (oval(Box(0, 0, 100, 40)) / 160)))
     frames = [np.zeros((120, 320, 3), np.uint8)] * 30
-    boxes = {frame.mouths[0].lips.box for frame in segmenter.track(frames, boxes=[MouthBox(110, 40, 210, 80)])}
+    boxes = {frame.mouths[0].lips.box for frame in follow_frames(segmenter, frames, boxes=[Box(160, 60, 100, 40)])}
     assert len(boxes) == 1
 
 
@@ -276,13 +301,13 @@ def test_no_frame_is_kept(faces):
             living.append(weakref.ref(image))
             yield true.time, image
 
-    tracked = LipSegmenter.track(knows, frames(), knows.find)  # type: ignore[arg-type]
+    tracked = follow_frames(knows, frames(), knows.find)
     for _ in tracked:
         assert sum(ref() is not None for ref in living) <= 1
 
 
 def test_sizes_of_a_mouth():
-    points = oval(MouthBox(0, 0, 100, 40))
+    points = oval(Box(50, 20, 100, 40))
     turned = points @ np.array([[0.0, 1.0], [-1.0, 0.0]])  # by 90 degrees
     for shape in (points, turned):
         assert measures.width(shape) == pytest.approx(99, abs=1.5)

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from lipseg.boxes import Box
 from lipseg.errors import DataError
 from lipseg.geometry import View
 from lipseg.inference.lips import Lips
-from lipseg.inference.locate import MouthBox
 from lipseg.inference.predictor import Prediction
 from lipseg.inference.segmenter import LipSegmenter
-from lipseg.tracking.tracker import TrackedFrame, TrackedLips, TrackParams
+from lipseg.tracking import TrackedFrame, TrackedLips, TrackParams
 from lipseg.video import libraries
 from lipseg.video.process import process_video
 from lipseg.video.reading import VideoReader
@@ -54,7 +54,7 @@ def spot(x: float, y: float, height: int = HEIGHT, width: int = WIDTH) -> NDArra
     return image
 
 
-BOX = MouthBox(20, 25, 40, 35)
+BOX = Box(30, 30, 20, 10)
 
 
 def path(k: int) -> tuple[float, float]:
@@ -166,7 +166,7 @@ def test_rotation_is_applied(tmp_path, segmenter, rotation):
     source = encode(tmp_path / "in.mp4", rotation=rotation)
     upright = np.rot90(spot(*path(0)), rotation // 90)
     ys, xs = np.nonzero(upright[..., 0] > 200)
-    box = MouthBox(xs.min() - 1, ys.min() - 1, xs.max() + 1, ys.max() + 1)
+    box = Box.from_corners(xs.min() - 1, ys.min() - 1, xs.max() + 1, ys.max() + 1)
     _, seen = run(source, tmp_path / "out.mp4", segmenter, boxes=[box])
     assert seen[0].mouths[0].lips.picture_size == upright.shape[:2]
     np.testing.assert_allclose(seen[0].mouths[0].landmarks.mean(0), (xs.mean(), ys.mean()), atol=0.6)
