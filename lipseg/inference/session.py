@@ -51,6 +51,10 @@ def open_network(content: bytes, outputs: tuple[str, ...], size: int, origin: Pa
     if missing := [name for name in outputs if name not in there]:
         raise ModelError(f"{origin}: has no output {missing[0]!r}; get the folder again")
     wanted, name = list(outputs), given.name
+    try:
+        session.run(wanted, {name: np.zeros((1, size, size, 3), np.uint8)})
+    except Exception as error:
+        raise ModelError(f"{origin}: ONNX Runtime cannot run it ({_line(error)}); get the folder again") from error
 
     def run(views: NDArray[np.uint8]) -> list[NDArray[Any]]:
         if len(views) <= _CHUNK:
