@@ -68,23 +68,28 @@ class Thresholds:
         min_presence: logit of the locator below which a face shows no mouth.
         clear_presence: logit from which a detected face shows its mouth so clearly that its lips count whatever their
             score.
+        sure_presence: logit from which no further attempt to find faces is made. A face upside down that the detector
+            takes for upright seldom reaches it, while of upright faces nine in ten do.
         doubt: lips that score less are looked at again, in the box of their own landmarks and in the one that an
             average face has; the answer with the highest score counts.
         face_guess: least score where the whole picture is taken for a face because none was detected.
         mouth_guess: least score where it is taken for a mouth.
         smallest_mouth_px: a narrower mouth, in pixels of the picture, shows too little.
         same_mouth: mouths nearer to each other than this share of the wider one's width are one.
+        same_face: face boxes of different attempts that share more than this of the smaller one are of one face.
     """
 
     calibrated: bool = False
     min_score: float = 0.0
     min_presence: float = -20.0
     clear_presence: float = 0.0
+    sure_presence: float = 2.0
     doubt: float = 0.6
     face_guess: float = 0.35
     mouth_guess: float = 0.8
     smallest_mouth_px: float = 6.0
     same_mouth: float = 0.5
+    same_face: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """From a picture to mouth boxes: faces, their mouths, and what to try where no face is found."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lipseg.boxes import Box, near, without_doubles
+from lipseg.boxes import Box, near, overlap, without_doubles
 from lipseg.geometry import View
 from lipseg.inference.card import Runtime, Thresholds
 from lipseg.inference.detector import FaceDetector, attempts_of
@@ -61,9 +61,9 @@ def find_mouths(
 ) -> Candidates:
     """Returns the mouths that a picture may show.
 
-    The detector's attempts are made one after the other until a face with a visible mouth turns up. After the last
-    one the whole picture is taken for a face crop and for a mouth crop, if the model is calibrated and can so tell
-    whether it is one.
+    The detector's attempts are made one after the other until a face whose mouth is surely visible turns up; where none
+    does, the mouths of all attempts count. Where there are none either, the whole picture is taken for a face crop and
+    for a mouth crop, if the model is calibrated and can so tell whether it is one.
 
     Args:
         image: (height, width, 3) uint8 RGB.
@@ -74,53 +74,73 @@ def find_mouths(
     """
     rules = runtime.thresholds
     clear, unclear = (0.0, rules.min_score) if min_score is None else (min_score, min_score)
-    seen = False
+    height, width = image.shape[:2]
+    seen: list[_Seen] = []
+    kept: list[_Seen] = []
     for faces in attempts_of(detector, image):
-        seen = seen or bool(faces)
-        found = _mouths_in(image, faces, locator, rules, rules.min_presence)
-        if found:
-            least = [clear if mouth.presence >= rules.clear_presence else unclear for mouth in found]
-            return Candidates([replace(m, least=low) for m, low in zip(found, least, strict=True)], NO_MOUTH)
+        seen += _look(image, faces, locator)
+        kept = _counting(seen, height, width, rules, rules.min_presence)
+        if kept and kept[0].presence >= rules.sure_presence:
+            break
+    if kept:
+        mouths = [one.candidate(clear if one.presence >= rules.clear_presence else unclear) for one in kept]
+        return Candidates(mouths, NO_MOUTH)
     reason = NO_MOUTH if seen else NO_FACE
     if not rules.calibrated or locator is None:
         return Candidates([], reason)
-    height, width = image.shape[:2]
-    found = _mouths_in(image, _whole_faces(height, width), locator, rules, max(rules.min_presence, 0.0))
-    mouths = [replace(mouth, least=max(unclear, rules.face_guess)) for mouth in found]
+    whole = _look(image, _whole_faces(height, width), locator)
+    kept = _counting(whole, height, width, rules, max(rules.min_presence, 0.0))
+    mouths = [one.candidate(max(unclear, rules.face_guess)) for one in kept]
     mouths.append(Candidate(whole_picture(height, width, runtime.view), max(unclear, rules.mouth_guess)))
     return Candidates(mouths, reason)
 
 
-def _mouths_in(
-    image: NDArray[np.uint8],
-    faces: list[Box],
-    locator: MouthLocator | None,
-    rules: Thresholds,
-    least_presence: float,
-) -> list[Candidate]:
-    """Returns the mouths of faces, surest first, whatever their scores.
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A face, its mouth as located and in an average face, and the locator's logit that it can be seen."""
 
-    Dropped are mouths below the least presence, beyond the picture, too small, or the same as a surer one. Without a
-    locator every mouth is taken to be where an average face has it, and to be as sure as can be.
-    """
+    face: Box
+    mouth: Box
+    average: Box
+    presence: float
+
+    def candidate(self, least: float) -> Candidate:
+        """Returns the mouth with the score that its lips must reach."""
+        return Candidate(self.mouth, least, self.average, self.presence)
+
+
+def _look(image: NDArray[np.uint8], faces: list[Box], locator: MouthLocator | None) -> list[_Seen]:
+    """Returns faces with their mouths; without a locator these are average, and as sure as can be."""
     if not faces:
         return []
     average = [AVERAGE_FACE.mouth(face) for face in faces]
-    mouths, presence = average, [math.inf] * len(faces)
-    if locator is not None:
-        sighting = locator(image, faces)
-        mouths, presence = sighting.mouths, sighting.presence.tolist()
-    height, width = image.shape[:2]
-    kept = [
-        i
-        for i, box in enumerate(mouths)
-        if -0.5 <= box.cx <= width - 0.5
-        and -0.5 <= box.cy <= height - 0.5
-        and box.width >= rules.smallest_mouth_px
-        and presence[i] >= least_presence
+    if locator is None:
+        return [_Seen(face, mouth, mouth, math.inf) for face, mouth in zip(faces, average, strict=True)]
+    found = locator(image, faces)
+    return list(map(_Seen, faces, found.mouths, average, found.presence.tolist()))
+
+
+def _counting(seen: list[_Seen], height: int, width: int, rules: Thresholds, least_presence: float) -> list[_Seen]:
+    """Returns, surest first, those of whatever score that may count.
+
+    Dropped are mouths below the least presence, beyond the picture, too small, or the same as a surer one, and faces
+    that another attempt reads more surely in another way.
+    """
+    there = [
+        one
+        for one in seen
+        if -0.5 <= one.mouth.cx <= width - 0.5
+        and -0.5 <= one.mouth.cy <= height - 0.5
+        and one.mouth.width >= rules.smallest_mouth_px
+        and one.presence >= least_presence
     ]
-    order = without_doubles([mouths[i] for i in kept], [presence[i] for i in kept], near(rules.same_mouth))
-    return [Candidate(mouths[at], average=average[at], presence=presence[at]) for at in (kept[i] for i in order)]
+    close = near(rules.same_mouth)
+
+    def same(a: _Seen, b: _Seen) -> bool:
+        one_face = a.face.origin != b.face.origin and overlap(a.face, b.face) > rules.same_face
+        return close(a.mouth, b.mouth) or one_face
+
+    return [there[at] for at in without_doubles(there, [one.presence for one in there], same)]
 
 
 def whole_picture(height: int, width: int, view: View) -> Box:
