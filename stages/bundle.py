@@ -25,12 +25,11 @@ def main() -> None:
         results="folder of the full results",
         finding="JSON file of the locator's figures",
         calibration="JSON file of the calibration's figures",
-        export="JSON file of the export's figures",
         out="the model folder",
     )
     names = ("statistics", "base", "mixture", "heads", "locator")
     parts = {name: getattr(at, name) for name in names}
-    more = {"finding": at.finding, "score": at.calibration, "export": at.export}
+    more = {"finding": at.finding, "score": at.calibration}
     card = model_card(load_params(), load_crops(at.crops), read_card(at.model), at.metrics, at.results, parts, more)
     with whole_folder(at.out) as folder:
         for name in (CASCADE, LOCATOR):

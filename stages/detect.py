@@ -12,6 +12,7 @@ def main() -> None:
     at = stages.paths(__doc__, crops="folder of the crops", out="npz file of the faces")
     params = load_params()
     detector = make_detector(params.detect.detector, params.detect.size_px, params.detect.threshold)
+    assert detector is not None  # "none" is no choice in params.yaml
     save_faces(at.out, find_faces(load_crops(at.crops), params.data, params.seed, detector))
 
 

@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-from lipseg.model.export import cascade_graph, check_cascade, check_locator, check_systems, locator_graph, systems_graph
 
 import stages
 from lipseg.data.augment import VALIDATION_JITTER, sample_views
@@ -13,6 +12,8 @@ from lipseg.data.tables import write_json
 from lipseg.files import whole_file, whole_folder
 from lipseg.inference.card import CARD, CASCADE, FORMAT, LOCATOR, described
 from lipseg.model.assembly import assemble
+from lipseg.model.export.check import check_cascade, check_locator, check_systems
+from lipseg.model.export.graphs import cascade_graph, locator_graph, systems_graph
 from lipseg.model.locator import load_locator
 from lipseg.params import load_params
 from lipseg.training.locator_batches import Sampler
@@ -45,7 +46,7 @@ def main() -> None:
     half = _VIEWS // 2
     located = sampler.batch(np.resize(sampler.rows, half), half, rng).images
 
-    graphs = cascade_graph(cascade), locator_graph(net, constants), systems_graph(cascade)
+    graphs = cascade_graph(cascade), locator_graph(net, constants.view.size), systems_graph(cascade)
     checked = {
         CASCADE: check_cascade(graphs[0], cascade, views),
         LOCATOR: check_locator(graphs[1], net, located),

@@ -1,12 +1,16 @@
 """Trains the locator, which goes from a face box to the mouth."""
 
+from dataclasses import fields
+
 import stages
 from lipseg.data.crop_set import load_crops
 from lipseg.data.face_set import load_faces
 from lipseg.data.tables import write_json, write_rows
 from lipseg.model.locator import save_locator
-from lipseg.params import load_params
+from lipseg.params import as_dict, load_params
+from lipseg.training.checkpoint import Checkpoint, fingerprint
 from lipseg.training.locator import fit_locator
+from stages.code import code_of
 
 
 def main() -> None:
@@ -18,11 +22,16 @@ def main() -> None:
         history="CSV file of its training",
         metrics="JSON file of its figures",
     )
-    params = load_params()
-    fitted = fit_locator(load_faces(at.faces), load_crops(at.crops), params.locate, params.seed)
+    params, faces, crops = load_params(), load_faces(at.faces), load_crops(at.crops)
+    arrays = (getattr(faces, field.name) for field in fields(faces))
+    checkpoint = Checkpoint(
+        "locate", fingerprint(code_of("locate"), params.seed, as_dict(params.locate), crops.sha256, *arrays)
+    )
+    fitted = fit_locator(faces, crops, params.locate, params.seed, checkpoint=checkpoint)
     write_rows(at.history, fitted.history)
     save_locator(at.out, fitted.net, fitted.constants)
     write_json(at.metrics, fitted.figures)
+    checkpoint.clear()
 
 
 if __name__ == "__main__":

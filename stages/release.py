@@ -20,7 +20,8 @@ from lipseg.data.crop_set import SPLITS, CropSet, load_crops
 from lipseg.data.tables import write_rows
 from lipseg.errors import LipsegError, ModelError, ParamsError
 from lipseg.evaluation.card import names_sha256
-from lipseg.inference.card import CARD, WEIGHTS, check_weights, read_card
+from lipseg.inference.card import CARD, CASCADE, LOCATOR, read_card
+from lipseg.inference.predictor import load_predictor
 from stages import rebuild
 
 LOCK, FACES = "dvc.lock", "faces.csv"
@@ -28,7 +29,7 @@ LARGEST_BYTES = 8_000_000
 # Sections that a card must have, none of them empty.
 COMPLETE = (
     *("name", "description", "intended_use", "out_of_scope", "weaknesses", "licence", "data", "figures", "intervals"),
-    *("params", "artifacts_sha256", "libraries", "machine", "weights"),
+    *("params", "artifacts_sha256", "libraries", "machine", "files", "runtime"),
 )
 
 
@@ -53,16 +54,13 @@ def problems(folder: Path, limits: Limits = LIMITS) -> list[str]:
     """
     try:
         card = read_card(folder)
-        check_weights(folder, card)
-        from lipseg.model.bundle import load_cascade
-
-        load_cascade(folder)
+        load_predictor(folder)
     except ModelError as error:
         return [str(error)]
     found = [f"{CARD}: the section '{key}' is missing or empty" for key in COMPLETE if not card.get(key)]
-    size = (folder / WEIGHTS).stat().st_size
+    size = sum(file.get("bytes", 0) for file in card.get("files", {}).values())
     if size > LARGEST_BYTES:
-        found.append(f"{WEIGHTS}: {size} bytes, more than {LARGEST_BYTES}")
+        found.append(f"{CASCADE} and {LOCATOR}: {size} bytes, more than {LARGEST_BYTES}")
     figures = card.get("figures", {}).get("jittered", {}).get("cascade", {})
     for name in {**limits.least, **limits.largest}:
         value, low, high = figures.get(name), limits.least.get(name, -math.inf), limits.largest.get(name, math.inf)
@@ -93,7 +91,7 @@ def promote(model: Path, lock: Mapping[str, Any], crops: CropSet, out: Path) -> 
     partial, old = (out.with_name(f".{out.name}.partial{end}") for end in ("", ".old"))
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    for name in (CARD, WEIGHTS):
+    for name in (CARD, CASCADE, LOCATOR):
         shutil.copyfile(model / name, partial / name)
     rebuild.write_lock(partial / LOCK, lock)
     write_faces(partial / FACES, crops)
@@ -149,7 +147,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("lipseg/shipped"), help="the model's folder in the package")
     at = parser.parse_args()
     card = release(at.root, at.preset, at.work, at.out)
-    print(f"{at.out}: {card['weights']['bytes']} bytes of weights, SHA-256 {card['weights']['sha256']}; now commit it")
+    for name, file in card["files"].items():
+        print(f"{at.out / name}: {file['bytes']} bytes, SHA-256 {file['sha256']}")
+    print("now commit it")
 
 
 if __name__ == "__main__":

@@ -6,15 +6,14 @@ import stages
 from lipseg.data.augment import views_on_boxes
 from lipseg.data.crop_set import load_crops
 from lipseg.data.statistics import fit_normaliser, save_normaliser
-from lipseg.geometry import View
 from lipseg.images import write_image
-from lipseg.params import as_dict, load_params
+from lipseg.params import load_params
 
 
 def main() -> None:
     at = stages.paths(__doc__, crops="folder of the crops", out="folder of the statistics")
     params, crops = load_params(), load_crops(at.crops)
-    views = views_on_boxes(crops, crops.indices("train"), None, View(**as_dict(params.view)))
+    views = views_on_boxes(crops, crops.indices("train"), None, params.view.geometry())
     normaliser, pixel = fit_normaliser(views.images, params.statistics.per)
     at.out.mkdir(parents=True, exist_ok=True)
     save_normaliser(at.out / "normaliser.npz", normaliser)

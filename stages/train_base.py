@@ -4,11 +4,11 @@ import stages
 from lipseg.data.crop_set import load_crops
 from lipseg.data.statistics import load_normaliser
 from lipseg.data.tables import write_rows
-from lipseg.geometry import View
 from lipseg.model.parts import save_base
 from lipseg.params import as_dict, load_params
 from lipseg.training.checkpoint import Checkpoint, fingerprint
 from lipseg.training.fit import fit_base
+from stages.code import code_of
 
 
 def main() -> None:
@@ -18,13 +18,14 @@ def main() -> None:
     params, crops, normaliser = load_params(), load_crops(at.crops), load_normaliser(at.statistics)
     sections = [as_dict(s) for s in (params.view, params.augment, params.net, params.train_base)]
     checkpoint = Checkpoint(
-        "train_base", fingerprint(params.seed, *sections, crops.sha256, normaliser.mean, normaliser.deviation)
+        "train_base",
+        fingerprint(code_of("train_base"), params.seed, *sections, crops.sha256, normaliser.mean, normaliser.deviation),
     )
     fitted = fit_base(
         crops,
         normaliser,
         net_params=params.net,
-        view=View(**as_dict(params.view)),
+        view=params.view.geometry(),
         augment=params.augment,
         train=params.train_base,
         seed=params.seed,

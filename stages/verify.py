@@ -1,10 +1,10 @@
 """Checks that the model in the package is what its card and its lock say, and with --root that a rerun gives it again.
 
-Without --root, in seconds: size and SHA-256 of the weights, the card's completeness and figures, the names of the
-faces, and that card and weights are the files that the recorded run wrote.
+Without --root, in seconds: size and SHA-256 of the networks, the card's completeness and figures, the names of the
+faces, and that card and networks are the files that the recorded run wrote.
 
 With --root, as long as the training takes: runs the pipeline with the card's parameters in build/verify and compares
-stage by stage. On the card's number of cores and with its software the weights come out equal to the byte. On others
+stage by stage. On the card's number of cores and with its software the networks come out equal to the byte. On others
 they do not: XLA splits its sums by cores, rounding differs, and training carries that on. Then the figures must agree.
 """
 
@@ -17,16 +17,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
 
 import stages
 from lipseg.errors import DataError, LipsegError
-from lipseg.inference.card import CARD, WEIGHTS, read_card
-from lipseg.model.weights import load_arrays
+from lipseg.inference.card import CARD, CASCADE, LOCATOR, read_card
 from stages import rebuild
 from stages.release import FACES, LIMITS, LOCK, Limits, problems
 
 # How far two trainings that differ in rounding alone may lie apart, on jittered boxes.
 TOLERANCE = {"mouth_f1": 0.01, "lips_f1": 0.015, "inner_f1": 0.03, "contour": 0.001, "nme": 0.002}
+NETWORKS = (CASCADE, LOCATOR)
 _MODEL = "models/lipseg"
 
 
@@ -44,8 +47,8 @@ def check_shipped(folder: Path, limits: Limits = LIMITS) -> list[str]:
     card, lock = read_card(folder), rebuild.read_lock(folder / LOCK)
     if card.get("data", {}).get("names_sha256") != _names_sha256(folder / FACES):
         found.append(f"{FACES}: not the faces that {CARD} was written for")
-    if rebuild.md5_of(lock.get("bundle", {}), "outs").get(_MODEL) != dvc_md5(folder, (CARD, WEIGHTS)):
-        found.append(f"{LOCK}: its run wrote another {CARD} or {WEIGHTS}")
+    if rebuild.md5_of(lock.get("bundle", {}), "outs").get(_MODEL) != dvc_md5(folder, (*NETWORKS, CARD)):
+        found.append(f"{LOCK}: its run wrote another {CARD}, {CASCADE} or {LOCATOR}")
     return found
 
 
@@ -93,10 +96,11 @@ def compare_rerun(folder: Path, work: Path, root: Path) -> list[str]:
     if other["data"]["sha256"] != card["data"]["sha256"]:
         same = "the same" if other["data"]["names_sha256"] == card["data"]["names_sha256"] else "other"
         return [f"{root}: other crops than the card's, of {same} names: another version of the data, or of its decoder"]
-    if (again / WEIGHTS).read_bytes() == (folder / WEIGHTS).read_bytes():
-        print("weights: equal to the byte")
+    if all((again / name).read_bytes() == (folder / name).read_bytes() for name in NETWORKS):
+        print("networks: equal to the byte")
         return []
-    print(f"weights: differ by at most {_furthest(folder / WEIGHTS, again / WEIGHTS):.3g}")
+    for name in NETWORKS:
+        print(f"{name}: its weights differ by at most {_furthest(folder / name, again / name):.3g}")
     for key in ("machine", "libraries"):
         if card[key] != other[key]:
             print(f"{key}: {card[key]} shipped, {other[key]} here")
@@ -105,10 +109,15 @@ def compare_rerun(folder: Path, work: Path, root: Path) -> list[str]:
 
 def _furthest(first: Path, second: Path) -> float:
     """Returns the largest difference between two files' arrays, infinite where their names or shapes differ."""
-    a, b = load_arrays(first)[0], load_arrays(second)[0]
+    a, b = _arrays(first), _arrays(second)
     if {name: array.shape for name, array in a.items()} != {name: array.shape for name, array in b.items()}:
         return float("inf")
     return max(float(np.abs(a[name].astype(float) - b[name]).max(initial=0)) for name in a)
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Returns the constants of an ONNX file by name."""
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
 
 
 def _names_sha256(path: Path) -> dict[str, str]:

@@ -65,7 +65,7 @@ def crop_params():
     """The section ``crop``, small and strict."""
     from lipseg.params import Crop
 
-    return Crop(size=64, context=2.8, min_mouth_px=8.0, max_skipped_share=0.0, workers=1)
+    return Crop(size_px=64, context=2.8, min_mouth_px=8.0, max_skipped_share=0.0, workers=1)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lipseg.inference.card import DEFAULT_MODEL, check_weights, read_card
+from lipseg.inference.card import DEFAULT_MODEL, check_networks, read_card
 
 # A list longer than this is told by its length; --json shows it whole.
 _LONGEST_LIST = 12
@@ -33,10 +33,10 @@ def info(
 ) -> None:
     """Print a model's card: what it is for, what it was trained on, how well it does.
 
-    Also checks that the weights are those that the card was written for.
+    Also checks that the networks are those that the card was written for.
     """
     card = read_card(model)
-    check_weights(model, card)
+    check_networks(model, card)
     if as_json:
         typer.echo(json.dumps(card, indent=2))
         return

@@ -110,8 +110,8 @@ def _cut(job: tuple[str, FaceSample | Unusable, Crop]) -> _Cut:
     if not face.inter_ocular_px > 0:
         return unusable(face.annotation, "the eyes lie on one point")
     side = crop.context * (high - low).max()
-    to_image = view_to_image((low + high) / 2, np.full(2, side), crop.size)
-    return _Cut(source, face, warp(image, to_image, crop.size), to_image.matrix)
+    to_image = view_to_image((low + high) / 2, np.full(2, side), crop.size_px)
+    return _Cut(source, face, warp(image, to_image, crop.size_px), to_image.matrix)
 
 
 def make_crops(out: Path, data: Data, crop: Crop, seed: int) -> CropSet:
@@ -160,7 +160,7 @@ def _write_crops(partial: Path, kept_csv: Path, data: Data, crop: Crop, seed: in
             raise DataError(f"data.root: {data.root} leaves no {split} face; add faces or change data.*_share")
     for name in sorted(arrays):  # whatever a face is known by counts: points, split, eyes, state, frame
         digest.update(arrays[name].tobytes())
-    _raw_to_npy(partial / "images.raw", partial / "images.npy", (len(kept), crop.size, crop.size, 3))
+    _raw_to_npy(partial / "images.raw", partial / "images.npy", (len(kept), crop.size_px, crop.size_px, 3))
     write_arrays(partial / "faces.npz", **arrays)
     summary = {
         "source": data.source,

@@ -20,7 +20,7 @@ from lipseg.inference.card import CARD, CASCADE, LOCATOR, Runtime, Thresholds, d
 from lipseg.inference.predictor import load_predictor
 from lipseg.inference.session import open_network
 from lipseg.model.confidence import Confidence
-from lipseg.model.export_score import with_score
+from lipseg.model.export.score import with_score
 
 
 class Model:

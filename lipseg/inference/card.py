@@ -68,15 +68,14 @@ class Thresholds:
         min_presence: logit of the locator below which a face shows no mouth.
         clear_presence: logit from which a detected face shows its mouth so clearly that its lips count whatever their
             score.
-        sure_presence: logit from which no further attempt to find faces is made. A face upside down that the detector
-            takes for upright seldom reaches it, while of upright faces nine in ten do.
+        sure_presence: logit from which the detector is asked no further. A face upside down that it takes for upright
+            seldom reaches it, while nine in ten of upright faces do.
         doubt: lips that score less are looked at again, in the box of their own landmarks and in the one that an
             average face has; the answer with the highest score counts.
         face_guess: least score where the whole picture is taken for a face because none was detected.
         mouth_guess: least score where it is taken for a mouth.
         smallest_mouth_px: a narrower mouth, in pixels of the picture, shows too little.
         same_mouth: mouths nearer to each other than this share of the wider one's width are one.
-        same_face: face boxes of different attempts that share more than this of the smaller one are of one face.
     """
 
     calibrated: bool = False
@@ -89,7 +88,6 @@ class Thresholds:
     mouth_guess: float = 0.8
     smallest_mouth_px: float = 6.0
     same_mouth: float = 0.5
-    same_face: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +234,12 @@ def described(folder: Path) -> dict[str, dict[str, Any]]:
     """Returns the section "files" of a folder's card: bytes and SHA-256 of each network file that is there."""
     there = [folder / name for name in (CASCADE, LOCATOR) if (folder / name).is_file()]
     return {path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in there}
+
+
+def check_networks(folder: Path, card: dict[str, Any]) -> None:
+    """Refuses networks that are not those that the card was written for; raises as ``read_network`` does."""
+    for name in (CASCADE, *([LOCATOR] if card.get("runtime", {}).get("locator") else [])):
+        read_network(folder, name, card)
 
 
 def read_network(folder: Path, name: str, card: dict[str, Any]) -> bytes:

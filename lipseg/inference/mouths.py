@@ -1,7 +1,7 @@
 """From a picture to mouth boxes: faces, their mouths, and what to try where no face is found."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ NO_MOUTH = "faces found, but no mouth"
 
 # Sides, over the picture's shorter one, of the face boxes tried in its middle where the detector found nothing.
 _WHOLE_FACES = (1.0, 0.65)
+# Faces of two attempts that share more than this of the smaller box are one.
+_SAME_FACE = 0.5
 # A mouth is at least this high against its width; for pictures too flat to hold the view's margins.
 _FLATTEST = 0.25
 
@@ -31,12 +33,14 @@ class Candidate:
         least: score that its lips must reach to count.
         average: where the mouth would be if the face were an average one, for another look; None for no other.
         presence: logit of the locator that a mouth can be seen there; infinite where it was not asked.
+        face: that the mouth was found in; None where its box was given.
     """
 
     box: Box
     least: float = 0.0
     average: Box | None = None
     presence: float = math.inf
+    face: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,73 +78,72 @@ def find_mouths(
     """
     rules = runtime.thresholds
     clear, unclear = (0.0, rules.min_score) if min_score is None else (min_score, min_score)
-    height, width = image.shape[:2]
-    seen: list[_Seen] = []
-    kept: list[_Seen] = []
+    size = image.shape[:2]
+    seen: list[Candidate] = []
+    found: list[Candidate] = []
     for faces in attempts_of(detector, image):
         seen += _look(image, faces, locator)
-        kept = _counting(seen, height, width, rules, rules.min_presence)
-        if kept and kept[0].presence >= rules.sure_presence:
+        found = _counting(seen, size, rules, rules.min_presence)
+        if found and found[0].presence >= rules.sure_presence:
             break
-    if kept:
-        mouths = [one.candidate(clear if one.presence >= rules.clear_presence else unclear) for one in kept]
-        return Candidates(mouths, NO_MOUTH)
+    if found:
+        least = [clear if mouth.presence >= rules.clear_presence else unclear for mouth in found]
+        return Candidates([replace(m, least=low) for m, low in zip(found, least, strict=True)], NO_MOUTH)
     reason = NO_MOUTH if seen else NO_FACE
     if not rules.calibrated or locator is None:
         return Candidates([], reason)
-    whole = _look(image, _whole_faces(height, width), locator)
-    kept = _counting(whole, height, width, rules, max(rules.min_presence, 0.0))
-    mouths = [one.candidate(max(unclear, rules.face_guess)) for one in kept]
-    mouths.append(Candidate(whole_picture(height, width, runtime.view), max(unclear, rules.mouth_guess)))
+    guesses = _look(image, _whole_faces(*size), locator)
+    found = _counting(guesses, size, rules, max(rules.min_presence, 0.0))
+    mouths = [replace(mouth, least=max(unclear, rules.face_guess)) for mouth in found]
+    mouths.append(Candidate(whole_picture(size[0], size[1], runtime.view), max(unclear, rules.mouth_guess)))
     return Candidates(mouths, reason)
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """A face, its mouth as located and in an average face, and the locator's logit that it can be seen."""
-
-    face: Box
-    mouth: Box
-    average: Box
-    presence: float
-
-    def candidate(self, least: float) -> Candidate:
-        """Returns the mouth with the score that its lips must reach."""
-        return Candidate(self.mouth, least, self.average, self.presence)
-
-
-def _look(image: NDArray[np.uint8], faces: list[Box], locator: MouthLocator | None) -> list[_Seen]:
-    """Returns faces with their mouths; without a locator these are average, and as sure as can be."""
+def _look(image: NDArray[np.uint8], faces: list[Box], locator: MouthLocator | None) -> list[Candidate]:
+    """Returns the mouth of each face; without a locator where an average face has it, as sure as can be."""
     if not faces:
         return []
     average = [AVERAGE_FACE.mouth(face) for face in faces]
     if locator is None:
-        return [_Seen(face, mouth, mouth, math.inf) for face, mouth in zip(faces, average, strict=True)]
-    found = locator(image, faces)
-    return list(map(_Seen, faces, found.mouths, average, found.presence.tolist()))
-
-
-def _counting(seen: list[_Seen], height: int, width: int, rules: Thresholds, least_presence: float) -> list[_Seen]:
-    """Returns, surest first, those of whatever score that may count.
-
-    Dropped are mouths below the least presence, beyond the picture, too small, or the same as a surer one, and faces
-    that another attempt reads more surely in another way.
-    """
-    there = [
-        one
-        for one in seen
-        if -0.5 <= one.mouth.cx <= width - 0.5
-        and -0.5 <= one.mouth.cy <= height - 0.5
-        and one.mouth.width >= rules.smallest_mouth_px
-        and one.presence >= least_presence
+        return [Candidate(mouth, face=face) for mouth, face in zip(average, faces, strict=True)]
+    sighting = locator(image, faces)
+    return [
+        Candidate(mouth, average=fixed, presence=float(presence), face=face)
+        for mouth, fixed, presence, face in zip(sighting.mouths, average, sighting.presence, faces, strict=True)
     ]
-    close = near(rules.same_mouth)
 
-    def same(a: _Seen, b: _Seen) -> bool:
-        one_face = a.face.origin != b.face.origin and overlap(a.face, b.face) > rules.same_face
-        return close(a.mouth, b.mouth) or one_face
 
-    return [there[at] for at in without_doubles(there, [one.presence for one in there], same)]
+def _counting(
+    seen: list[Candidate], size: tuple[int, int], rules: Thresholds, least_presence: float
+) -> list[Candidate]:
+    """Returns what may be a mouth, surest first.
+
+    Dropped are mouths below the least presence, beyond the picture of (height, width), too small, or the same as a
+    surer one.
+    """
+    height, width = size
+    kept = [
+        mouth
+        for mouth in seen
+        if -0.5 <= mouth.box.cx <= width - 0.5
+        and -0.5 <= mouth.box.cy <= height - 0.5
+        and mouth.box.width >= rules.smallest_mouth_px
+        and mouth.presence >= least_presence
+    ]
+    same_box = near(rules.same_mouth)
+
+    def same(one: Candidate, other: Candidate) -> bool:
+        if same_box(one.box, other.box):
+            return True
+        # One face that two attempts have read in different ways.
+        return (
+            one.face is not None
+            and other.face is not None
+            and one.face.origin != other.face.origin
+            and overlap(one.face, other.face) > _SAME_FACE
+        )
+
+    return [kept[at] for at in without_doubles(kept, [mouth.presence for mouth in kept], same)]
 
 
 def whole_picture(height: int, width: int, view: View) -> Box:

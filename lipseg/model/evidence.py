@@ -12,7 +12,7 @@ from lipseg.model.nets import Encoded, place
 Array = jax.Array
 
 # The outside is looked at this far beyond the outer contour, from the mouth's centre.
-_OUTSIDE = 1.25
+OUTSIDE = 1.25
 
 
 def gather_evidence(encoded: Encoded, cascade: Array, deviance: Array, margin: float) -> Array:
@@ -48,7 +48,7 @@ def gather_evidence(encoded: Encoded, cascade: Array, deviance: Array, margin: f
         regions = jax.nn.sigmoid(encoded.logits)
         # Inner point i faces outer point i closely enough: both contours start at the same corner.
         band = (cascade[:, scheme.OUTER] + cascade[:, scheme.INNER]) / 2
-        around = centre[:, None] + _OUTSIDE * (cascade[:, scheme.OUTER] - centre[:, None])
+        around = centre[:, None] + OUTSIDE * (cascade[:, scheme.OUTER] - centre[:, None])
         lips = _at(regions[..., :2].sum(-1), band).mean(1)
         skin = 1 - _at(regions.sum(-1), around).mean(1)
     offset = jnp.sqrt(((centre - 0.5) ** 2).sum(-1)) / width
@@ -60,7 +60,8 @@ def map_spread(maps: Array) -> Array:
     """Returns (N, P) standard deviations, unit coordinates, of softmax(maps) over (N, M, M, P) logits."""
     n, m, _, p = maps.shape
     probability = jax.nn.softmax(maps.reshape(n, m * m, p), axis=1).reshape(n, m, m, p)
-    at = (jnp.arange(m, dtype=maps.dtype) + 0.5) / m
+    # About the middle of the view: from its corner, squares of means would cost the digits of small variances.
+    at = (jnp.arange(m, dtype=maps.dtype) + 0.5) / m - 0.5
     variance = jnp.zeros((n, p), maps.dtype)
     for marginal in (probability.sum(1), probability.sum(2)):
         mean = jnp.einsum("nkp,k->np", marginal, at)

@@ -26,7 +26,7 @@ Array = jax.Array
 
 _BUCKETS = (1, 4, 16)
 # Grey levels: keeps the contrast of a flat picture finite.
-_LEAST_CONTRAST = 4.0
+LEAST_CONTRAST = 4.0
 
 
 class Located(NamedTuple):
@@ -70,7 +70,7 @@ class LocatorNet(nnx.Module):
         """Returns what (B, S, S, 3) views in grey levels show; each is brought to unit contrast first."""
         x = views.astype(jnp.float32)
         x = x - x.mean((1, 2, 3), keepdims=True)
-        x = x / jnp.maximum(jnp.sqrt((x**2).mean((1, 2, 3), keepdims=True)), _LEAST_CONTRAST)
+        x = x / jnp.maximum(jnp.sqrt((x**2).mean((1, 2, 3), keepdims=True)), LEAST_CONTRAST)
         n, s = x.shape[:2]
         x = x.reshape(n, s // 2, 2, s // 2, 2, 3).transpose(0, 1, 3, 2, 4, 5).reshape(n, s // 2, s // 2, 12)
         x = self.local(self.down(self.stem(x, train), train), train)

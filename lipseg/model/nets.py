@@ -19,7 +19,7 @@ from lipseg.params import Net
 Array = jax.Array
 
 # Least RMS radius of a mouth, unit coordinates: keeps the frame defined before the maps have learnt anything.
-_MIN_RADIUS = 0.02
+MIN_RADIUS = 0.02
 
 
 class Encoded(NamedTuple):
@@ -213,9 +213,9 @@ def similarity_frame(points: Array) -> Array:
     (ol, orr), (il, ir) = scheme.OUTER_CORNERS, scheme.INNER_CORNERS
     along = points[:, orr] - points[:, ol] + points[:, ir] - points[:, il]
     # Before the maps have learnt anything the corners coincide: the frame is then the upright one.
-    along = along + jnp.array([_MIN_RADIUS, 0.0], points.dtype)
+    along = along + jnp.array([MIN_RADIUS, 0.0], points.dtype)
     along = along / jnp.sqrt((along**2).sum(-1, keepdims=True))
-    return jnp.concatenate([centre, along * jnp.maximum(radius, _MIN_RADIUS)[:, None]], axis=1)
+    return jnp.concatenate([centre, along * jnp.maximum(radius, MIN_RADIUS)[:, None]], axis=1)
 
 
 def _normalise(points: Array, frame: Array) -> Array:

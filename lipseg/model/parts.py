@@ -1,6 +1,6 @@
 """The trained parts that the pipeline's stages hand on: base network, mixture, heads."""
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,12 @@ from lipseg.geometry import View
 from lipseg.model.mixture import SCORE_POINTS, Mixture
 from lipseg.model.nets import BaseNet, empty_net
 from lipseg.model.weights import Arrays, load_arrays, module_arrays, restore, save_arrays
-from lipseg.params import Net, ViewParams, as_dict
+from lipseg.params import Net, ViewParams, as_dict, parse_section
 
 
 def save_base(path: Path, net: BaseNet, net_params: Net, view: ViewParams) -> None:
     """Writes a base network with what is needed to build it again."""
-    save_arrays(path, module_arrays(net), {"net": as_dict(net_params), "view": as_dict(view)})
+    save_arrays(path, module_arrays(net), {"net": as_dict(net_params), "view": asdict(view.geometry())})
 
 
 def load_base(path: Path) -> tuple[BaseNet, View]:
@@ -48,7 +48,7 @@ def save_heads(path: Path, heads: Arrays, control: Arrays, facts: dict[str, Any]
 
 def build_from(meta: dict[str, Any], origin: Path) -> tuple[BaseNet, View]:
     try:
-        return empty_net(Net(**meta["net"])), View(**meta["view"])
+        return empty_net(parse_section(Net, meta["net"], "net")), View(**meta["view"])
     except (KeyError, TypeError, ParamsError) as error:
         raise ModelError(f"{origin}: wrong description of the network ({error}); write the file again") from error
 

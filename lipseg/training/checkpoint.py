@@ -1,7 +1,7 @@
 """Checkpoints of interrupted work, kept beside the pipeline's outputs (DVC deletes those before a stage runs).
 
-A checkpoint is keyed by everything that it was made from, so that it is never resumed for other data, parameters or
-code, and is removed when the work is done.
+A checkpoint's name is a digest of everything that it was made from: data, parameters, code. So it is never resumed for
+others. When the work is done it is removed.
 """
 
 import hashlib
@@ -11,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from lipseg.errors import ModelError
@@ -20,7 +22,10 @@ DEFAULT_ROOT = Path(".checkpoints")
 
 
 def fingerprint(*parts: Any) -> str:
-    """Returns a digest of arrays, of JSON-able values, of the package's own code and of JAX's and Optax's versions."""
+    """Returns a digest of arrays and JSON-able values, and of JAX's and Optax's versions.
+
+    One of the values should be the code that does the work, see ``stages.code.code_of``.
+    """
     digest = hashlib.sha256(f"{version('jax')} {version('optax')}".encode())
     for part in parts:
         if isinstance(part, np.ndarray):
@@ -28,8 +33,6 @@ def fingerprint(*parts: Any) -> str:
             digest.update(np.ascontiguousarray(part).data)
         else:
             digest.update(json.dumps(part, sort_keys=True, default=str).encode())
-    for source in sorted(Path(__file__).parents[1].rglob("*.py")):
-        digest.update(source.read_bytes())
     return digest.hexdigest()[:20]
 
 
@@ -62,3 +65,19 @@ class Checkpoint:
     def clear(self) -> None:
         """Removes this checkpoint and older ones of the same kind."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def pack(tree: Any) -> Arrays:
+    """Returns the leaves of any tree of arrays under numbered names, for ``Checkpoint.save``."""
+    return {f"{i:05d}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(tree))}
+
+
+def unpack(arrays: Arrays, like: Any) -> Any:
+    """Returns what ``pack`` was given.
+
+    Args:
+        arrays: the numbered leaves; others may be among them.
+        like: a tree of the same structure.
+    """
+    leaves, structure = jax.tree.flatten(like)
+    return jax.tree.unflatten(structure, [jnp.asarray(arrays[f"{i:05d}"]) for i in range(len(leaves))])

@@ -22,11 +22,10 @@ from lipseg.data.statistics import Normaliser
 from lipseg.errors import LipsegError
 from lipseg.geometry import View
 from lipseg.model.nets import BaseNet, build_net, place
-from lipseg.model.weights import Arrays
 from lipseg.params import Augment, Net, TrainBase
 from lipseg.prefetch import prefetch
 from lipseg.progress import progress
-from lipseg.training.checkpoint import Checkpoint
+from lipseg.training.checkpoint import Checkpoint, pack, unpack
 from lipseg.training.losses import contour_error, dense_losses, landmark_loss, nme
 from lipseg.training.optim import base_optimiser, ema
 from lipseg.training.self_distillation import taught_by
@@ -106,7 +105,7 @@ def fit_base(
     history: list[dict[str, float]] = []
     state, best, taught = start, (params, stats), crops
     if (saved := checkpoint.load()) is not None:
-        (state, best), history = _unpack(saved[0], (state, best)), saved[1]["history"]
+        (state, best), history = unpack(saved[0], (state, best)), saved[1]["history"]
         taught = replace(crops, points_px=saved[0]["taught"])
 
     bar = progress(total=train.generations * train.epochs * steps, desc="train base", unit="steps")
@@ -150,7 +149,7 @@ def fit_base(
             }
         )
         bar.set_postfix_str(f"val error {100 * error:.2f}% (best {100 * min(lowest, error):.2f}%)")
-        checkpoint.save(_pack((state, best)) | {"taught": taught.points_px}, {"history": history})
+        checkpoint.save(pack((state, best)) | {"taught": taught.points_px}, {"history": history})
     bar.close()
     nnx.update(net, best[0], best[1])
     return Fitted(net, history)
@@ -236,12 +235,3 @@ def _batches(
         )
 
     return prefetch(make, range(len(chunks)), 1)
-
-
-def _pack(tree: Any) -> Arrays:
-    return {f"{i:05d}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(tree))}
-
-
-def _unpack(arrays: Arrays, like: Any) -> Any:
-    leaves, structure = jax.tree.flatten(like)
-    return jax.tree.unflatten(structure, [jnp.asarray(arrays[f"{i:05d}"]) for i in range(len(leaves))])

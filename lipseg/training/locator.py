@@ -1,6 +1,7 @@
 """Training of the locator: jittered face boxes, and half as many pictures without a mouth.
 
-Python drives one jitted step. Everything random is drawn from (seed, epoch).
+Python drives one jitted step. Everything random is drawn from (seed, epoch), so a resumed training is the same as one
+that was never interrupted.
 """
 
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from lipseg.model.locator import LocatorNet, build_locator, look_of
 from lipseg.params import Locate
 from lipseg.prefetch import prefetch
 from lipseg.progress import progress
+from lipseg.training.checkpoint import Checkpoint, pack, unpack
 from lipseg.training.faces import learnt_relation
 from lipseg.training.locator_batches import LocatorBatch, Sampler, varied
 from lipseg.training.optim import ema, locator_optimiser
@@ -47,8 +49,10 @@ class FittedLocator:
     figures: dict[str, Any]
 
 
-def fit_locator(faces: FaceSet, crops: CropSet, params: Locate, seed: int) -> FittedLocator:
+def fit_locator(faces: FaceSet, crops: CropSet, params: Locate, seed: int, *, checkpoint: Checkpoint) -> FittedLocator:
     """Returns the locator trained on the training faces, and its figures on validation and test faces.
+
+    The work is saved after every epoch and goes on from there when it is called again with the same checkpoint.
 
     Raises:
         LipsegError: if the loss is no longer finite.
@@ -83,11 +87,14 @@ def fit_locator(faces: FaceSet, crops: CropSet, params: Locate, seed: int) -> Fi
         return (weights, stats, inner), ema(mean, (weights, stats), _AVERAGE, count), figures
 
     history: list[dict[str, float]] = []
+    if (saved := checkpoint.load()) is not None:
+        (state, mean), history = unpack(saved[0], (state, mean)), saved[1]["history"]
     bar = progress(total=total, desc="locate", unit="steps")
-    for epoch in range(params.epochs):
+    bar.update(len(history) * steps)
+    for epoch in range(len(history), params.epochs):
         figures = np.zeros(4)
-        for batch in _epoch(train, params, steps, np.random.default_rng((seed, 23, epoch))):
-            state, mean, found = step(state, mean, batch, np.float32(bar.n))
+        for k, batch in enumerate(_epoch(train, params, steps, np.random.default_rng((seed, 23, epoch)))):
+            state, mean, found = step(state, mean, batch, np.float32(epoch * steps + k))
             figures += np.asarray(found) / steps
             bar.update(1)
         if not np.isfinite(figures).all():
@@ -95,6 +102,7 @@ def fit_locator(faces: FaceSet, crops: CropSet, params: Locate, seed: int) -> Fi
         history.append(
             {"epoch": epoch, **dict(zip(("loss", "points", "maps", "presence"), map(float, figures), strict=True))}
         )
+        checkpoint.save(pack((state, mean)), {"history": history})
     bar.close()
     nnx.update(net, *mean)
     own = faces.found & ~faces.background

@@ -66,7 +66,7 @@ class Sampler:
         self._backgrounds = np.flatnonzero(mine & faces.background)
         self._faces, self._params = faces, params
         self.mouths = mouths_of(crops)
-        self.view = LocatorView(params.size, params.margin)
+        self.view = LocatorView(params.size_px, params.margin)
         rng = np.random.default_rng((seed, 22))
         self._drawn = [draw_negative(rng, 96, 96) for _ in range(_DRAWN)]
 

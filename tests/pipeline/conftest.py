@@ -20,10 +20,10 @@ TINY: dict[str, Any] = {
     "synthesize.train": 24,
     "synthesize.test": 8,
     "synthesize.image_size": 112,
-    "crop.size": 64,
+    "crop.size_px": 64,
     "crop.min_mouth_px": 8.0,
     "crop.workers": 1,
-    "view.size": 32,
+    "view.size_px": 32,
     "net.width": 4,
     "net.fc5": 16,
     "train_base.epochs": 2,
@@ -34,7 +34,7 @@ TINY: dict[str, Any] = {
     "cluster.pca": 3,
     "finetune.epochs": 2,
     "finetune.batch_size": 16,
-    "locate.size": 16,
+    "locate.size_px": 16,
     "locate.width": 2,
     "locate.epochs": 1,
     "locate.batch_size": 8,
@@ -44,6 +44,7 @@ TINY: dict[str, Any] = {
 }
 
 STAGES = (
+    "code",
     "synthesize",
     "crop",
     "statistics",

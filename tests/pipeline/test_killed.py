@@ -75,10 +75,29 @@ def test_training_goes_on_where_it_was_killed(finished: Project, tmp_path: Path)
     assert killed.repro("train_base") == []
 
 
+def test_the_locator_goes_on_where_it_was_killed(finished: Project, tmp_path: Path) -> None:
+    killed, whole = finished.copy(tmp_path / "killed"), finished.copy(tmp_path / "whole")
+    for project in (killed, whole):
+        project.set_params({"locate.epochs": 60})
+    assert whole.repro("locate") == ["locate"]
+
+    folder = killed.root / ".checkpoints/locate"
+    repro_killed(killed, "locate", lambda: any(folder.glob("[!.]*.safetensors")))
+    assert not (killed.root / "data/locator/locator.safetensors").exists()
+    (file,) = folder.glob("[!.]*.safetensors")
+    assert 1 <= len(load_arrays(file)[1]["history"]) < 60
+
+    assert killed.repro("locate") == ["locate"]
+    for path in ("data/locator/history.csv", "data/locator/locator.safetensors", "reports/locator.json"):
+        assert files_below(killed.root / path) == files_below(whole.root / path)
+    assert not folder.exists()
+    assert killed.partials() == []
+
+
 def test_crops_are_the_same_after_a_kill(finished: Project, tmp_path: Path) -> None:
     killed, whole = finished.copy(tmp_path / "killed"), finished.copy(tmp_path / "whole")
     for project in (killed, whole):
-        project.set_params({"crop.size": 1024})  # large, so that there is time to kill it
+        project.set_params({"crop.size_px": 1024})  # large, so that there is time to kill it
     assert whole.repro("crop") == ["crop"]
 
     half = killed.root / "data/.crops.partial/images.raw"
@@ -114,7 +133,7 @@ def test_a_killed_dvc_leaves_no_lock_in_the_way(copied: Project) -> None:
 
 def test_no_worker_outlives_a_killed_crop_stage(copied: Project) -> None:
     """A stage killed alone (out of memory, say) must not leave its workers waiting for ever."""
-    copied.set_params({"crop.size": 1024, "crop.workers": 2})
+    copied.set_params({"crop.size_px": 1024, "crop.workers": 2})
     stage = copied.start(
         os.path.join(copied.env["PATH"].split(os.pathsep)[0], "python"),
         *("-m", "stages.crop", "--out", "again/crops", "--sheet", "again/sheet.jpg"),

@@ -49,7 +49,7 @@ RUNTIMES = st.builds(
         st.builds(Relation, NUMBERS, NUMBERS, MARGINS, MARGINS),
         st.integers(1, 4),
     ),
-    st.builds(Thresholds, st.booleans(), *[NUMBERS] * 10),
+    st.builds(Thresholds, st.booleans(), *[NUMBERS] * 9),
     st.tuples(NUMBERS, NUMBERS),
 )
 

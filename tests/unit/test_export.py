@@ -10,18 +10,16 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from lipseg.data.frames import View
 from lipseg.data.statistics import fit_normaliser
 from lipseg.errors import ModelError
+from lipseg.geometry import View
 from lipseg.model.cascade import Cascade
 from lipseg.model.confidence import EVIDENCE, Confidence
-from lipseg.model.export import cascade_graph, locator_graph, systems_graph
-from lipseg.model.export_check import _difference, _on_edge, check_cascade, check_locator, check_systems
-from lipseg.model.export_score import numbers_of, with_score
-from lipseg.model.locator import Locator, build_locator
+from lipseg.model.export.check import _difference, _on_edge, check_cascade, check_locator, check_systems
+from lipseg.model.export.graphs import cascade_graph, locator_graph, systems_graph
+from lipseg.model.export.score import numbers_of, with_score
+from lipseg.model.locator import build_locator
 from lipseg.model.mixture import SCORE_POINTS, Mixture
-from lipseg.model.predictor import LocatorView
-from lipseg.model.relation import DLIB_RELATION
 from lipseg.model.weights import module_arrays, restore
 from lipseg.params import Net
 
@@ -75,7 +73,7 @@ def built(drawn_net, net_params, view, k, per):
         head = module_arrays(net.head)
         return {name: (a + 0.3 * rng.normal(size=(*shape, *a.shape))).astype(np.float32) for name, a in head.items()}
 
-    return Cascade(net, changed(k), mixture, normaliser, view, {}, control=changed())
+    return Cascade(net, changed(k), mixture, normaliser, view, control=changed())
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -97,8 +95,7 @@ def one(drawn_net):
 
 @pytest.fixture(scope="module")
 def locator():
-    net = scrambled(build_locator(4, 0), 2)
-    return Locator(net, LocatorView(size=24, margin=1.3), DLIB_RELATION)
+    return scrambled(build_locator(4, 0), 2)
 
 
 def run(model, views):
@@ -157,7 +154,7 @@ def test_without_a_control_head_both_are_the_base(drawn_net):
 
 
 def test_the_locator_says_what_jax_says(locator):
-    model, views = locator_graph(locator), seen(24)
+    model, views = locator_graph(locator, 24), seen(24)
     report = check_locator(model, locator, views)
     assert report["largest"].keys() == {"points_unit", "presence"}
     got = run(model, views[:1])
@@ -178,15 +175,14 @@ def test_an_uncalibrated_score_falls_with_the_deviance(one):
 
 def test_a_calibrated_cascade_s_score_is_its_own(one, drawn_net):
     rng, e = np.random.default_rng(0), len(EVIDENCE)
-    none = np.zeros(1, np.float32)
-    numbers = [rng.uniform(0.5, 1, n).astype(np.float32) for n in (e, e, e + 1, 3)]
+    numbers = [rng.uniform(0.5, 1, n).astype(np.float32) for n in (e, e, e + 1, 2)]
     cascade = built(drawn_net, *KINDS["hourglass"])
-    sure = Confidence(*numbers, min_score=none, min_presence=none)
-    parts = (cascade.net, cascade.heads, cascade.mixture, cascade.normaliser, cascade.view, cascade.card)
+    sure = Confidence(*numbers)
+    parts = (cascade.net, cascade.heads, cascade.mixture, cascade.normaliser, cascade.view)
     calibrated = Cascade(*parts, confidence=sure)
     views = seen(32)
     model = cascade_graph(calibrated)
-    np.testing.assert_allclose(run(model, views)["score"], calibrated(views).score, atol=1e-4)
+    np.testing.assert_allclose(run(model, views)["score"], calibrated.outputs(views).score, atol=1e-4)
     np.testing.assert_array_equal(numbers_of(model)["weights"], sure.weights)
 
 
@@ -221,11 +217,11 @@ def test_what_is_no_score_is_refused(one, locator):
     with pytest.raises(ModelError, match=r"^score\.joint: not all numbers are finite"):
         with_score(model, **{**numbers, "joint": np.array([np.nan, 0])})
     with pytest.raises(ModelError, match=r"'locator' lacks the constant 'score\.centre'"):
-        with_score(locator_graph(locator), **numbers)
+        with_score(locator_graph(locator, 24), **numbers)
 
 
 def test_a_score_is_replaced_without_jax():
-    code = "import sys, lipseg.model.export_score; sys.exit('jax' in sys.modules)"
+    code = "import sys, lipseg.model.export.score; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -251,7 +247,7 @@ def test_other_numbers_in_the_locator_are_told(locator):
     with pytest.raises(
         ModelError, match=r"^locator\.onnx, '\w+': view \d in .* differs from JAX by .*, more than 0\.0"
     ):
-        check_locator(spoilt(locator_graph(locator), "Gemm", 1.5), locator, seen(24))
+        check_locator(spoilt(locator_graph(locator, 24), "Gemm", 1.5), locator, seen(24))
 
 
 def test_another_graph_is_told_by_its_outputs(one):

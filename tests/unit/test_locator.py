@@ -16,7 +16,9 @@ from lipseg.inference.card import LocatorConstants, LocatorView
 from lipseg.inference.locator import Locator, face_to_image, mouth_of
 from lipseg.inference.relation import AVERAGE_FACE
 from lipseg.model.locator import build_locator, load_locator, look_of, save_locator
+from lipseg.model.weights import load_arrays, module_arrays, save_arrays
 from lipseg.params import Locate
+from lipseg.training.checkpoint import Checkpoint
 from lipseg.training.faces import find_faces, mouths_of
 from lipseg.training.locator import fit_locator, mouth_errors
 from lipseg.training.locator_batches import Sampler, side_middles
@@ -152,7 +154,7 @@ def test_a_view_shows_the_mouth_where_its_points_say(faces, crops):
 
 
 def test_a_trained_locator_there_and_back(faces, crops, tmp_path):
-    fitted = fit_locator(faces, crops, PARAMS, 0)
+    fitted = fit_locator(faces, crops, PARAMS, 0, checkpoint=Checkpoint("locate", "key", tmp_path))
     assert [row["epoch"] for row in fitted.history] == [0, 1]
     assert set(fitted.figures) == {"validation", "test"}
     # The boxes are right but for the roll, which upright boxes do not have.
@@ -171,6 +173,27 @@ def test_a_trained_locator_there_and_back(faces, crops, tmp_path):
     path.write_bytes(path.read_bytes()[:99])
     with pytest.raises(ModelError, match=r"locator\.safetensors"):
         load_locator(path)
+
+
+class KilledError(Exception):
+    pass
+
+
+def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(faces, crops, tmp_path):
+    class KillsAfterAnEpoch(Checkpoint):
+        def save(self, arrays, meta):
+            super().save(arrays, meta)
+            if len(meta["history"]) == 1:
+                raise KilledError
+
+    with pytest.raises(KilledError):
+        fit_locator(faces, crops, PARAMS, 0, checkpoint=KillsAfterAnEpoch("locate", "key", tmp_path))
+    resumed = fit_locator(faces, crops, PARAMS, 0, checkpoint=Checkpoint("locate", "key", tmp_path))
+    whole = fit_locator(faces, crops, PARAMS, 0, checkpoint=Checkpoint("locate", "other", tmp_path))
+    assert resumed.history == whole.history
+    assert resumed.figures == whole.figures
+    for name, array in module_arrays(whole.net).items():
+        np.testing.assert_array_equal(module_arrays(resumed.net)[name], array)
 
 
 def test_errors_of_mouths():
@@ -196,8 +219,6 @@ def test_looks_do_not_depend_on_the_batch():
 
 @pytest.mark.parametrize("key", ["width", "view", "relation", "passes"])
 def test_a_locator_of_another_description_is_named(key, tmp_path):
-    from lipseg.model.weights import load_arrays, save_arrays
-
     path = tmp_path / "locator.safetensors"
     save_locator(path, build_locator(2, 0), LocatorConstants(VIEW))
     arrays, facts = load_arrays(path)
@@ -207,8 +228,6 @@ def test_a_locator_of_another_description_is_named(key, tmp_path):
 
 
 def test_an_array_that_is_missing_is_named(tmp_path):
-    from lipseg.model.weights import load_arrays, save_arrays
-
     path = tmp_path / "locator.safetensors"
     save_locator(path, build_locator(2, 0), LocatorConstants(VIEW))
     arrays, facts = load_arrays(path)

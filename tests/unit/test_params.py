@@ -2,13 +2,14 @@
 
 import copy
 import json
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from lipseg.errors import ParamsError
-from lipseg.params import as_dict, load_params, parse_params
+from lipseg.params import Net, as_dict, load_params, parse_params, parse_section
 
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "params.yaml", *sorted((ROOT / "presets").glob("*.yaml"))]
@@ -95,7 +96,7 @@ def test_a_number_that_yaml_takes_for_text_is_explained():
     assert yaml.safe_load("1e-3") == "1e-3"
     with pytest.raises(ParamsError, match=r"^train_base.learning_rate: .*write 1\.0e-3, not 1e-3"):
         parse_params(put("train_base.learning_rate", "1e-3"))
-    with pytest.raises(ParamsError, match=r"^train_base.epochs: must be int, not 2\.5"):
+    with pytest.raises(ParamsError, match=r"^train_base.epochs: must be a whole number, not 2\.5"):
         parse_params(put("train_base.epochs", 2.5))
 
 
@@ -111,13 +112,13 @@ def test_a_number_that_yaml_takes_for_text_is_explained():
         ("synthesize.train", 9),
         ("synthesize.test", 1),
         ("synthesize.image_size", 32),
-        ("crop.size", 8),
+        ("crop.size_px", 8),
         ("crop.context", 0.5),
         ("crop.min_mouth_px", 0.0),
         ("crop.max_skipped_share", 1.0),
         ("crop.workers", -1),
-        ("view.size", 63),
-        ("view.size", 40),  # of the hourglass a multiple of 16
+        ("view.size_px", 63),
+        ("view.size_px", 40),  # of the hourglass a multiple of 16
         ("view.shape", "round"),
         ("view.margin", -0.1),
         ("augment.shift", 1.1),
@@ -159,18 +160,67 @@ def test_a_number_that_yaml_takes_for_text_is_explained():
         ("evaluate.scale", -0.1),
         ("evaluate.resamples", 99),
         ("evaluate.examples", 0),
+        ("detect.detector", "haar"),
+        ("detect.size_px", 32),
+        ("detect.threshold", 1.1),
+        ("locate.size_px", 44),
+        ("locate.roll", 61.0),
         ("bundle.name", ""),
     ],
 )
 def test_a_value_out_of_range_is_named(leaf, wrong):
-    with pytest.raises(ParamsError, match=f"^{leaf}: must be"):
+    with pytest.raises(ParamsError, match=f"^{leaf}: must (be|have) ") as caught:
         parse_params(put(leaf, wrong))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("leaf", "wrong", "said"),
+    [
+        ("crop.size_px", 8, "must be greater than or equal to 16, not 8"),
+        ("crop.size_px", "64", "must be a whole number, not '64'"),
+        ("crop.size_px", 64.0, "must be a whole number, not 64.0"),
+        ("view.shape", "round", "must be 'square' or 'stretch', not 'round'"),
+        ("view.margin", 5.0, "must be 1 to 4 for view.shape square, not 5.0"),
+        ("cluster.covariances", "full", "must be a list, not 'full'"),
+        ("cluster.covariances", [], "must have at least 1 item, not []"),
+        ("cluster.covariances", ["full", 3], "must be 'full', 'tied', 'diag' or 'spherical', not 3"),
+        ("cluster.max_components", 0, "must be greater than or equal to 1, not 0"),
+        ("bundle.name", "", "must have at least 1 character, not ''"),
+    ],
+)
+def test_the_rule_and_the_value_are_in_plain_words(leaf, wrong, said):
+    with pytest.raises(ParamsError) as caught:
+        parse_params(put(leaf, wrong))
+    assert str(caught.value) == f"{leaf}: {said}"
+
+
+def test_components_are_at_least_as_many_as_the_fewest():
+    with pytest.raises(ParamsError, match=r"^cluster\.max_components: must be at least cluster\.min_components \(3\)"):
+        parse_params(changed(cluster__min_components=3, cluster__max_components=2))
+
+
+def test_a_misspelt_key_is_unknown_before_it_is_missing_and_before_any_wrong_value():
+    raw = changed(crop__context="wide")
+    raw["crop"]["sise_px"] = raw["crop"].pop("size_px")
+    with pytest.raises(ParamsError, match=r"^crop\.sise_px: unknown key; known here: size_px, context"):
+        parse_params(raw)
+
+
+def test_a_section_is_frozen_and_checked_wherever_it_is_made():
+    crop = parse_params(GOOD).crop
+    with pytest.raises(FrozenInstanceError):
+        crop.size_px = 3
+    with pytest.raises(ValueError, match="size_px"):
+        replace(crop, size_px=3)
+    with pytest.raises(ParamsError, match=r"^net\.kind: must be 'tcnn' or 'hourglass', not 'none'"):
+        parse_section(Net, {"kind": "none", "width": 4, "fc5": 8}, "net")
 
 
 def test_the_vanilla_network_asks_for_its_view():
-    with pytest.raises(ParamsError, match=r"^view\.size: must be 40 for net\.kind tcnn, not 64"):
-        parse_params(changed(net__kind="tcnn", view__size=64))
-    assert parse_params(changed(net__kind="tcnn", view__size=40)).view.size == 40
+    with pytest.raises(ParamsError, match=r"^view\.size_px: must be 40 for net\.kind tcnn, not 64"):
+        parse_params(changed(net__kind="tcnn", view__size_px=64))
+    assert parse_params(changed(net__kind="tcnn", view__size_px=40)).view.size_px == 40
 
 
 def test_a_crop_holds_every_jittered_view_of_it():

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg import scheme
-from lipseg.model.graph import Graph, Tensor
+from lipseg.model.export.graph import Graph, Tensor
 from lipseg.model.mixture import SCORE_POINTS, Mixture
-from lipseg.model.nets import _MIN_RADIUS
+from lipseg.model.nets import MIN_RADIUS
 
 _P = scheme.N_POINTS
 
@@ -36,9 +36,9 @@ def normalised(g: Graph, points: Tensor) -> tuple[Frame, Tensor]:
     centre, along = g.columns(found, 0, 1), g.columns(found, 1, 2)
     offset = g("Sub", points, centre)
     radius = g("Sqrt", g("Div", g("ReduceSumSquare", offset, axes=[1, 2], keepdims=1), float(_P)))
-    along = g("Add", along, np.array([_MIN_RADIUS, 0.0]))
+    along = g("Add", along, np.array([MIN_RADIUS, 0.0]))
     along = g("Div", along, g("ReduceL2", along, axes=[2], keepdims=1))
-    along = g("Mul", along, g("Max", radius, _MIN_RADIUS))  # (N, 1, 2) a, b
+    along = g("Mul", along, g("Max", radius, MIN_RADIUS))  # (N, 1, 2) a, b
     turn = g.reshape(g("MatMul", along, np.array([[1.0, 0, 0, 1], [0, 1, -1, 0]])), 0, 2, 2)  # [[a, b], [-b, a]]
     back = g("Div", g("Transpose", turn, perm=(0, 2, 1)), g("ReduceSumSquare", along, axes=[2], keepdims=1))
     return Frame(centre, turn), g.reshape(g("MatMul", offset, back), 0, 2 * _P)

@@ -13,14 +13,15 @@ import onnx
 from numpy.typing import NDArray
 
 from lipseg import scheme
+from lipseg.inference.locator import POINTS
 from lipseg.model.cascade import Cascade
 from lipseg.model.confidence import EVIDENCE
-from lipseg.model.export_evidence import gather_evidence, score
-from lipseg.model.export_frame import answer, assign
-from lipseg.model.export_nets import encode, locate
-from lipseg.model.export_score import uncalibrated
-from lipseg.model.graph import Graph
-from lipseg.model.locator import POINTS, Locator
+from lipseg.model.export.evidence import gather_evidence, score
+from lipseg.model.export.frame import answer, assign
+from lipseg.model.export.graph import Graph
+from lipseg.model.export.nets import encode, locate
+from lipseg.model.export.score import uncalibrated
+from lipseg.model.locator import LocatorNet
 from lipseg.model.weights import module_arrays
 
 INPUT = "views"
@@ -32,8 +33,8 @@ def cascade_graph(cascade: Cascade) -> onnx.ModelProto:
     Outputs, float32 where nothing is said: ``points_unit`` (N, 56, 2), unit coordinates of the view, of the picked
     head; ``component`` (N,) int64; ``responsibilities`` (N, K); ``score`` (N,) in 0..1; ``evidence`` (N, E).
 
-    The score's numbers are constants that ``export_score.with_score`` replaces. They are the cascade's own where it is
-    calibrated, and ``export_score.uncalibrated`` otherwise.
+    The score's numbers are constants that ``score.with_score`` replaces. They are the cascade's own where it is
+    calibrated, and ``score.uncalibrated`` otherwise.
     """
     g, size, sure = Graph("cascade"), cascade.view.size, cascade.confidence
     encoded = encode(g, cascade.net, cascade.normaliser, g.input(INPUT, np.uint8, size, size, 3), size)
@@ -44,7 +45,7 @@ def cascade_graph(cascade: Cascade) -> onnx.ModelProto:
     # A stretched view is filled by the mouth whatever its size.
     margin = cascade.view.margin if cascade.view.shape == "square" else 1.0
     evidence = gather_evidence(g, encoded.maps, points, deviance, margin)
-    numbers = uncalibrated(len(EVIDENCE)) if sure is None else {**sure.arrays(), "joint": np.array([1.0, 0.0])}
+    numbers = uncalibrated(len(EVIDENCE)) if sure is None else sure.arrays()
     probability = score(g, evidence, numbers)
     g.output("points_unit", points, np.float32, scheme.N_POINTS, 2)
     g.output("component", component, np.int64)
@@ -68,13 +69,17 @@ def systems_graph(cascade: Cascade) -> onnx.ModelProto:
     return g.proto()
 
 
-def locator_graph(locator: Locator) -> onnx.ModelProto:
+def locator_graph(net: LocatorNet, size: int) -> onnx.ModelProto:
     """Returns the graph of one look of a locator.
 
     Outputs, float32: ``points_unit`` (N, 4, 2), unit coordinates of the view; ``presence`` (N,), a logit.
+
+    Args:
+        net: the network.
+        size: pixels a side of its views.
     """
-    g, size = Graph("locator"), locator.view.size
-    points, presence = locate(g, locator.net, g.input(INPUT, np.uint8, size, size, 3), size)
+    g = Graph("locator")
+    points, presence = locate(g, net, g.input(INPUT, np.uint8, size, size, 3), size)
     g.output("points_unit", points, np.float32, POINTS, 2)
     g.output("presence", presence, np.float32)
     return g.proto()

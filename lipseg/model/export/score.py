@@ -56,7 +56,7 @@ def with_score(
     """Returns a copy of an exported cascade with other numbers in its score.
 
     Args:
-        model: of ``export.cascade_graph``, or the bytes of its file.
+        model: of ``graphs.cascade_graph``, or the bytes of its file.
         centre: (E,) subtracted from the evidence.
         scale: (E,) the rest is divided by.
         weights: (E + 1,) of the evidence, the bias last.

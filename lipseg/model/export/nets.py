@@ -11,8 +11,10 @@ import numpy as np
 
 from lipseg import scheme
 from lipseg.data.statistics import Normaliser
-from lipseg.model.export_frame import Frame, normalised
-from lipseg.model.export_layers import (
+from lipseg.inference.locator import POINTS
+from lipseg.model.export.frame import Frame, normalised
+from lipseg.model.export.graph import Graph, Tensor
+from lipseg.model.export.layers import (
     channels_first,
     convolve,
     convolve_blocks,
@@ -22,8 +24,7 @@ from lipseg.model.export_layers import (
     probabilities,
     twice_as_large,
 )
-from lipseg.model.graph import Graph, Tensor
-from lipseg.model.locator import _LEAST_CONTRAST, POINTS, LocatorNet
+from lipseg.model.locator import LEAST_CONTRAST, LocatorNet
 from lipseg.model.nets import BaseNet, Hourglass, Tcnn
 
 
@@ -122,7 +123,7 @@ def locate(g: Graph, net: LocatorNet, views: Tensor, size: int) -> tuple[Tensor,
     x = channels_first(g, views)
     x = g("Sub", x, g("ReduceMean", x, axes=[1, 2, 3], keepdims=1))
     power = g("Div", g("ReduceSumSquare", x, axes=[1, 2, 3], keepdims=1), 3.0 * size**2)
-    x = g("Div", x, g("Max", g("Sqrt", power), _LEAST_CONTRAST))
+    x = g("Div", x, g("Max", g("Sqrt", power), LEAST_CONTRAST))
     x = g("Relu", convolve_blocks(g, x, net.stem.conv, net.stem.norm))
     x = active(active(x, net.down), net.local)
     deep = active(active(x, net.deep), net.context)

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from lipseg.errors import ModelError
 from lipseg.model.cascade import Cascade
 from lipseg.model.confidence import Confidence
-from lipseg.model.export import INPUT
-from lipseg.model.export_evidence import looked_at
-from lipseg.model.export_score import numbers_of
-from lipseg.model.locator import Locator
+from lipseg.model.export.evidence import looked_at
+from lipseg.model.export.graphs import INPUT
+from lipseg.model.export.score import numbers_of
+from lipseg.model.locator import LocatorNet, look_of
 from lipseg.model.nets import Hourglass
 
 Arrays = dict[str, NDArray[Any]]
@@ -45,7 +45,7 @@ _LIMITS = {"component": Limit(0), "responsibilities": Limit(5e-4), "score": Limi
 
 
 def check_cascade(model: onnx.ModelProto, cascade: Cascade, views: Views) -> dict[str, Any]:
-    """Returns what ``export.cascade_graph`` costs, and how far it is from the cascade.
+    """Returns what ``graphs.cascade_graph`` costs, and how far it is from the cascade.
 
     Not compared are outputs that the last bit decides: all but the responsibilities of a view whose likeliest
     components are as good as equal; score and evidence where a place that is looked at lies on the edge of two cells.
@@ -63,7 +63,7 @@ def check_cascade(model: onnx.ModelProto, cascade: Cascade, views: Views) -> dic
     Raises:
         ModelError: naming the output that differs, the view and by how much.
     """
-    answers = cascade.answers(views)
+    answers = cascade.outputs(views)
     want = {
         "points_unit": answers.cascade,
         "component": answers.responsibilities.argmax(1),
@@ -84,17 +84,17 @@ def check_cascade(model: onnx.ModelProto, cascade: Cascade, views: Views) -> dic
 
 
 def check_systems(model: onnx.ModelProto, cascade: Cascade, views: Views) -> dict[str, Any]:
-    """Returns, of ``export.systems_graph``, what ``check_cascade`` does of its own graph; raises likewise."""
-    answers = cascade.answers(views)
+    """Returns, of ``graphs.systems_graph``, what ``check_cascade`` does of its own graph; raises likewise."""
+    answers = cascade.outputs(views)
     want = {"base": answers.base, "control": answers.control}
     return _check(model, views, want, dict.fromkeys(want, _points(cascade.view.size)))
 
 
-def check_locator(model: onnx.ModelProto, locator: Locator, views: Views) -> dict[str, Any]:
-    """Returns, of ``export.locator_graph``, what ``check_cascade`` does of its own graph; raises likewise."""
-    points, presence = locator.look(views)
+def check_locator(model: onnx.ModelProto, net: LocatorNet, views: Views) -> dict[str, Any]:
+    """Returns, of ``graphs.locator_graph``, what ``check_cascade`` does of its own graph; raises likewise."""
+    points, presence = look_of(net)(views)
     want = {"points_unit": points, "presence": presence}
-    return _check(model, views, want, {"points_unit": _points(locator.view.size), "presence": Limit(1e-3)})
+    return _check(model, views, want, {"points_unit": _points(views.shape[1]), "presence": Limit(1e-3)})
 
 
 def _check(
@@ -128,7 +128,7 @@ def _check(
             if difference[worst] > limit.largest:
                 raise ModelError(
                     f"{what}: view {worst} in {how} differs from JAX by {difference[worst]:.3g}{limit.unit}, more than "
-                    f"{limit.largest:g}; lipseg/model/export_*.py must follow the networks"
+                    f"{limit.largest:g}; lipseg/model/export/ must follow the networks"
                 )
     return {
         "bytes": len(data),
@@ -155,10 +155,7 @@ def _difference(what: str, got: NDArray[Any], want: NDArray[Any]) -> NDArray[np.
 
 def _score(evidence: NDArray[np.float32], numbers: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
     """Returns (N,) scores of (N, E) evidence by the numbers of a graph."""
-    none = np.zeros(1, np.float32)
-    factor, summand = numbers["joint"]
-    logit = Confidence(**{**numbers, "min_score": none, "min_presence": none}).logit(evidence)
-    return (1 / (1 + np.exp(-(factor * logit + summand)))).astype(np.float32)
+    return Confidence(**numbers).score(evidence).astype(np.float32)
 
 
 def _on_edge(want: NDArray[Any], got: NDArray[Any], side: int, none: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from lipseg import scheme
-from lipseg.model.confidence import _FARTHEST
-from lipseg.model.evidence import _OUTSIDE
-from lipseg.model.export_nets import Maps
-from lipseg.model.export_score import NUMBERS, named
-from lipseg.model.graph import Graph, Tensor
+from lipseg.model.confidence import FARTHEST
+from lipseg.model.evidence import OUTSIDE
+from lipseg.model.export.graph import Graph, Tensor
+from lipseg.model.export.nets import Maps
+from lipseg.model.export.score import NUMBERS, named
 
 _P, _HALF = scheme.N_POINTS, scheme.N_POINTS // 2
 
@@ -50,7 +50,7 @@ def score(g: Graph, evidence: Tensor, numbers: Mapping[str, Any]) -> Tensor:
     """Returns (N,) scores of (N, E) evidence; the numbers become constants, see ``export_score``."""
     centre, scale, weights, joint = (g.constant(np.asarray(numbers[n], np.float32), named(n)) for n in NUMBERS)
     e = len(numbers["centre"])
-    z = g("Clip", g("Div", g("Sub", evidence, centre), scale), -_FARTHEST, _FARTHEST)
+    z = g("Clip", g("Div", g("Sub", evidence, centre), scale), -FARTHEST, FARTHEST)
     logit = g("Add", g("MatMul", z, g.columns(weights, 0, e, axis=0)), g.columns(weights, e, e + 1, axis=0))
     logit = g("Add", g("Mul", logit, g.columns(joint, 0, 1, axis=0)), g.columns(joint, 1, 2, axis=0))
     return g("Sigmoid", logit)
@@ -63,7 +63,7 @@ def looked_at() -> NDArray[Any]:
     """
     one = np.eye(_P)
     centre, outer = np.full(_P, 1 / _P), one[scheme.OUTER]
-    return np.vstack([(outer + one[scheme.INNER]) / 2, centre + _OUTSIDE * (outer - centre)])
+    return np.vstack([(outer + one[scheme.INNER]) / 2, centre + OUTSIDE * (outer - centre)])
 
 
 def _centre_and_width() -> NDArray[Any]:

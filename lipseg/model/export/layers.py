@@ -10,7 +10,7 @@ from flax import nnx
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from lipseg.model.graph import Graph, Tensor
+from lipseg.model.export.graph import Graph, Tensor
 
 Array = NDArray[Any]
 
