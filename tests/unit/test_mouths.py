@@ -282,7 +282,7 @@ def test_the_same_mouth_counts_once_and_small_or_outer_ones_not_at_all():
     assert find_mouths(IMAGE, lambda image: [small, outside], runtime, None).mouths == []
     inside = Box.square(40, 40, 18)
     (mouth,) = find_mouths(IMAGE, lambda image: [small, inside, outside], runtime, None).mouths
-    assert (mouth.box, mouth.average) == (AVERAGE_FACE.mouth(inside),) * 2
+    assert (mouth.box, mouth.face, mouth.average) == (AVERAGE_FACE.mouth(inside), inside, None)
 
 
 def test_of_two_mouths_whose_landmarks_coincide_the_surer_stays():
