@@ -25,22 +25,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lipseg.boxes import Box
     from lipseg.errors import LipsegError
-    from lipseg.inference.lips import Lips
-    from lipseg.inference.locate import MouthBox
+    from lipseg.inference.lips import Detections, Lips
     from lipseg.inference.segmenter import LipSegmenter
     from lipseg.makeup.lipstick import paint_lips
     from lipseg.tracking.tracker import Tracker, follow
 
     __version__: str
 
-__all__ = ["LipSegmenter", "Lips", "LipsegError", "MouthBox", "Tracker", "__version__", "follow", "paint_lips"]
+__all__ = ["Box", "Detections", "LipSegmenter", "Lips", "LipsegError", "Tracker", "__version__", "follow", "paint_lips"]
 
 _HOMES = {
+    "Box": "lipseg.boxes",
+    "Detections": "lipseg.inference.lips",
     "LipSegmenter": "lipseg.inference.segmenter",
     "Lips": "lipseg.inference.lips",
     "LipsegError": "lipseg.errors",
-    "MouthBox": "lipseg.inference.locate",
     "Tracker": "lipseg.tracking.tracker",
     "follow": "lipseg.tracking.tracker",
     "paint_lips": "lipseg.makeup.lipstick",

@@ -178,14 +178,21 @@ def as_boxes(boxes: "ArrayLike | Box | Sequence[Box]") -> list[Box]:
     if isinstance(boxes, Box):
         return [boxes]
     if isinstance(boxes, Sequence) and any(isinstance(box, Box) for box in boxes):
-        return [box if isinstance(box, Box) else as_boxes(np.asarray([box]))[0] for box in boxes]
+        return [box if isinstance(box, Box) else _one_box(box, index) for index, box in enumerate(boxes)]
     array = np.asarray(boxes, np.float64)
     if array.size == 0:
         return []
     array = np.atleast_2d(array)
     if array.ndim != 2 or array.shape[1] != 4:
         raise DataError(f"boxes must be n x 4 numbers x0, y0, x1, y1, not an array of shape {array.shape}")
-    return [Box.from_corners(*map(float, row), origin=f"boxes[{index}]") for index, row in enumerate(array)]
+    return [_one_box(row, index) for index, row in enumerate(array)]
+
+
+def _one_box(corners: ArrayLike, index: int) -> Box:
+    array = np.asarray(corners, np.float64)
+    if array.shape != (4,):
+        raise DataError(f"boxes[{index}] must be four numbers x0, y0, x1, y1, not an array of shape {array.shape}")
+    return Box.from_corners(*map(float, array), origin=f"boxes[{index}]")
 
 
 def without_doubles(items: Sequence[T], scores: Sequence[float], same: Callable[[T, T], bool]) -> list[int]:

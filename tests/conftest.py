@@ -170,11 +170,10 @@ def mixture(features):
 
 
 @pytest.fixture(scope="session")
-def cascade(base, mixture, normaliser, view, net_params):
+def cascade(base, mixture, normaliser, view):
     """A cascade of two heads that differ from the base's and from each other, with a control head."""
     from lipseg.model import cascade as module
     from lipseg.model.weights import module_arrays
-    from lipseg.params import as_dict
 
     rng = np.random.default_rng(0)
     head = module_arrays(base.head)
@@ -184,12 +183,29 @@ def cascade(base, mixture, normaliser, view, net_params):
 
     first, second, control = changed(), changed(), changed()
     heads = {name: np.stack([first[name], second[name]]) for name in head}
-    card = {
-        "net": as_dict(net_params),
-        "view": {"size": view.size, "shape": view.shape, "margin": view.margin},
-        "heads": {"components": [{"won": True}, {"won": False}], "control": {"won": True}},
-        "mixture": {"dropped": 0, "explained": 0.9},
-    }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_BUCKETS", (4, 16))  # every batch size is compiled for itself
-        yield module.Cascade(base, heads, mixture, normaliser, view, card, control=control)
+        yield module.Cascade(base, heads, mixture, normaliser, view, control=control)
+
+
+@pytest.fixture(scope="session")
+def predictor(cascade):
+    """The tiny cascade as the tool sees a model, without the way through a file."""
+    from lipseg.inference.predictor import OnnxPredictor
+
+    def network(views):
+        found = cascade.outputs(views)
+        return [found.cascade, found.responsibilities.argmax(1), found.responsibilities, found.score]
+
+    return OnnxPredictor(cascade.runtime(), None, {}, network)
+
+
+@pytest.fixture(scope="session")
+def systems(cascade):
+    """What the tiny cascade's base and control say, as an exported network gives it."""
+
+    def network(views):
+        found = cascade.outputs(views)
+        return [found.base, found.control]
+
+    return network

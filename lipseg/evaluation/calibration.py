@@ -70,6 +70,12 @@ def fit_thresholds(trials: Trials, scores: Scores, bound: float) -> Thresholds:
     return Thresholds(calibrated=True, min_score=min_score, min_presence=min_presence)
 
 
+def counting(rules: Thresholds, presence: Scores, scores: Scores) -> NDArray[np.bool_]:
+    """Returns (N,) whether mouths of detected faces with these logits and scores count, as ``find_mouths`` has it."""
+    unclear = (scores >= rules.min_score) & (presence >= rules.min_presence)
+    return unclear | ((presence >= max(rules.min_presence, rules.clear_presence)) & (scores > 0))
+
+
 def calibration_figures(confidence: Confidence, rules: Thresholds, trials: Trials, bound: float) -> dict[str, Any]:
     """Returns how well the scores predict on trials of other faces, JSON-able.
 
@@ -81,7 +87,7 @@ def calibration_figures(confidence: Confidence, rules: Thresholds, trials: Trial
     """
     good = trials.contour < bound
     scores = trials.score
-    passing = (scores >= rules.min_score) & (trials.presence >= rules.min_presence)
+    passing = counting(rules, trials.presence, scores)
     seen, plain = trials.seen, trials.kind == "plain"
     kinds = [kind for kind in (*SEEN, *UNSEEN) if kind in trials.kind]
     first = confidence.score(trials.evidence)

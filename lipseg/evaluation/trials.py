@@ -49,7 +49,8 @@ class Trials:
 
     Attributes:
         evidence: (N, E) float32 of the first look, see ``lipseg.model.evidence``; zeros where there was none.
-        presence: (N,) float32 logit of the locator.
+        presence: (N,) float32 logit of the locator; infinite where no mouth was seen in the face and a calibrated model
+            took the whole picture for one.
         score: (N,) float64 of the answer that a user gets, of the best look; 0 where there is none.
         contour: (N,) float64 mean distance between true outlines and those of that answer over the inter-ocular
             distance; infinite where no mouth can be seen, or none was found.

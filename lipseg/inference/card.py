@@ -26,6 +26,8 @@ CASCADE = "cascade.onnx"
 LOCATOR = "locator.onnx"
 # What is written and read. Formats 1 to 3 held weights for JAX.
 FORMAT = 4
+# Pixels a side, components, passes: more is a damaged card.
+_LARGEST = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,25 +133,48 @@ class Runtime:
             raw = card["runtime"]
             locator = raw["locator"]
             found = cls(
-                View(int(raw["view"]["size"]), str(raw["view"]["shape"]), float(raw["view"]["margin"])),
-                int(raw["components"]),
+                View(_count(raw["view"]["size"]), str(raw["view"]["shape"]), _number(raw["view"]["margin"])),
+                _count(raw["components"]),
                 None if locator is None else _locator_constants(locator),
-                Thresholds(**{key: _number(value) for key, value in raw["thresholds"].items()}),
+                Thresholds(**_numbers(Thresholds, raw["thresholds"])),
                 (_number(raw["bias"][0]), _number(raw["bias"][1])),
             )
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
             what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
             raise ModelError(f"{origin}: runtime: {what}; get the folder again") from error
-        sizes = [found.view.size, found.components] + ([found.locator.view.size] if found.locator else [])
-        if min(sizes) < 1 or max(sizes) > 4096 or found.view.shape not in ("square", "stretch"):
-            raise ModelError(f"{origin}: runtime: no such view or number of components; get the folder again")
+        # A stretched view may end at the box.
+        usable = {"square": found.view.margin > 0, "stretch": found.view.margin >= 0}
+        if not usable.get(found.view.shape, False):
+            raise ModelError(f"{origin}: runtime: no such view as {found.view}; get the folder again")
         return found
 
 
 def _locator_constants(raw: dict[str, Any]) -> LocatorConstants:
-    view = LocatorView(int(raw["view"]["size"]), _number(raw["view"]["margin"]))
-    relation = Relation(**{key: _number(value) for key, value in raw["relation"].items()})
-    return LocatorConstants(view, relation, int(raw["passes"]))
+    view = LocatorView(_count(raw["view"]["size"]), _positive(raw["view"]["margin"]))
+    relation = Relation(**_numbers(Relation, raw["relation"]))
+    for extent in (relation.width, relation.height):
+        _positive(extent)
+    return LocatorConstants(view, relation, _count(raw["passes"]))
+
+
+def _numbers(of: type[Relation] | type[Thresholds], raw: dict[str, Any]) -> dict[str, Any]:
+    """Returns the numbers that a class is made of; refuses a key that it lacks as well as one that is missing."""
+    names = [field.name for field in dataclasses.fields(of)]
+    if more := sorted(set(raw) - set(names)):
+        raise ValueError(f"there is no {more[0]!r}")
+    return {name: _number(raw[name]) for name in names}
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _LARGEST:
+        raise ValueError(f"{value!r} is no whole number from 1 to {_LARGEST}")
+    return value
+
+
+def _positive(value: Any) -> float:
+    if not _number(value) > 0:
+        raise ValueError(f"{value!r} is not greater than 0")
+    return float(value)
 
 
 def _number(value: Any) -> Any:
@@ -224,7 +249,8 @@ def read_network(folder: Path, name: str, card: dict[str, Any]) -> bytes:
         ModelError: naming the file that is missing or another.
     """
     path = folder / name
-    entry = card.get("files", {}).get(name)
+    known = card.get("files")
+    entry = known.get(name) if isinstance(known, dict) else None
     try:
         size = path.stat().st_size
         if not isinstance(entry, dict) or size != entry.get("bytes"):

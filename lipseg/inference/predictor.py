@@ -95,10 +95,12 @@ def load_predictor(folder: Path, threads: int = 1) -> OnnxPredictor:
     runtime = Runtime.from_card(card, folder / CARD)
     path = folder / CASCADE
     network = open_network(read_network(folder, CASCADE, card), OUTPUTS, runtime.view.size, path, threads)
-    points, *_ = probe = network(np.zeros((1, runtime.view.size, runtime.view.size, 3), np.uint8))
+    probe = network(np.zeros((1, runtime.view.size, runtime.view.size, 3), np.uint8))
     shapes = [array.shape for array in probe]
-    if shapes != [(1, scheme.N_POINTS, 2), (1,), (1, runtime.components), (1,)] or not np.isfinite(points).all():
+    if shapes != [(1, scheme.N_POINTS, 2), (1,), (1, runtime.components), (1,)]:
         raise ModelError(f"{path}: gives arrays of other shapes than {CARD} says ({shapes}); get the folder again")
+    if not all(np.isfinite(array).all() for array in probe):
+        raise ModelError(f"{path}: gives numbers that are not finite; get the folder again")
     locator = None
     if runtime.locator is not None:
         content = read_network(folder, LOCATOR, card)

@@ -1,6 +1,7 @@
 """The public class: pictures in, lips in pixels of the picture out."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -200,7 +201,8 @@ class LipSegmenter:
             return
         boxes = [cut.mouths[index].average]
         if 0.5 < lips.width / given.width < 2.0:  # beyond that the kept surroundings show too little
-            boxes.insert(0, Box.around(lips.landmarks, given.origin))
+            with suppress(DataError):  # landmarks that lie on a line have no box
+                boxes.insert(0, Box.around(lips.landmarks, given.origin))
         for box in boxes:
             if box is not None and box != given:
                 yield _Look(cut, index, box, *cut.again(index, box, self.predictor.runtime.view))

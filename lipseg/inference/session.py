@@ -46,9 +46,15 @@ def open_network(content: bytes, outputs: tuple[str, ...], size: int, origin: Pa
     (given, *more), there = session.get_inputs() or [None], {output.name for output in session.get_outputs()}
     if given is None or more or given.type != "tensor(uint8)" or list(given.shape[1:]) != [size, size, 3]:
         raise ModelError(f"{origin}: does not take views of {size} x {size} pixels alone; get the folder again")
+    if isinstance(given.shape[0], int):
+        raise ModelError(f"{origin}: takes {given.shape[0]} views at a time, not any number; get the folder again")
     if missing := [name for name in outputs if name not in there]:
         raise ModelError(f"{origin}: has no output {missing[0]!r}; get the folder again")
     wanted, name = list(outputs), given.name
+    try:
+        session.run(wanted, {name: np.zeros((1, size, size, 3), np.uint8)})
+    except Exception as error:
+        raise ModelError(f"{origin}: ONNX Runtime cannot run it ({_line(error)}); get the folder again") from error
 
     def run(views: NDArray[np.uint8]) -> list[NDArray[Any]]:
         if len(views) <= _CHUNK:

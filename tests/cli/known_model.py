@@ -3,6 +3,7 @@
 import numpy as np
 
 from lipseg.geometry import View
+from lipseg.inference.card import Runtime
 from lipseg.inference.predictor import Prediction
 
 _ANGLE = np.linspace(0, 2 * np.pi, 28, endpoint=False)
@@ -20,7 +21,8 @@ UNIT = two_ellipses(0.2)
 class Ellipses:
     """A model that sees the same mouth in every view; keeps how many views it was shown at each call."""
 
-    view = View(24, "square", 1.5)
+    runtime = Runtime(View(24, "square", 1.5), 3)
+    locator = None
     card: dict = {}  # noqa: RUF012
     unit = UNIT
 

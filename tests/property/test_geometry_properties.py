@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lipseg import scheme
+from lipseg.boxes import Box
 from lipseg.geometry import Affine, View, from_unit, to_unit, view_to_image
 
 coordinates = st.floats(-5e3, 5e3, allow_nan=False)
@@ -31,6 +32,13 @@ def test_there_and_back_is_within_a_thousandth_of_a_pixel(view, box, roll, mirro
 def test_the_middle_of_the_view_is_the_middle_of_the_box(view, box, roll, mirrored):
     middle = np.full(2, (view.size - 1) / 2)
     np.testing.assert_allclose(view.to_image(box, roll, mirrored)(middle), (box[:2] + box[2:]) / 2, atol=1e-6)
+
+
+@settings(max_examples=80, deadline=None)
+@given(views, boxes, rolls)
+def test_the_view_of_a_box_is_that_of_its_corners_and_roll(view, box, roll):
+    of_box = view.of(Box.from_corners(*box.tolist(), roll=roll))
+    np.testing.assert_allclose(of_box.matrix, view.to_image(box, roll).matrix, rtol=1e-6, atol=1e-6)
 
 
 @settings(max_examples=50, deadline=None)

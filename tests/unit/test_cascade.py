@@ -1,7 +1,4 @@
-"""The cascade: the mixture's head answers, batches do not matter, and a model folder is checked as it is read."""
-
-import json
-import shutil
+"""The cascade: the mixture's head answers, batches do not matter, and its files are checked as they are read."""
 
 import jax
 import jax.numpy as jnp
@@ -10,10 +7,12 @@ import pytest
 
 from lipseg.data.augment import views_on_boxes
 from lipseg.data.statistics import Normaliser, save_normaliser
-from lipseg.errors import ModelError
+from lipseg.errors import LipsegError, ModelError
+from lipseg.inference.card import LocatorConstants, LocatorView, Runtime
 from lipseg.model import cascade as model_cascade
-from lipseg.model.bundle import assemble, load_cascade, save_cascade
+from lipseg.model.assembly import assemble
 from lipseg.model.cascade import Cascade
+from lipseg.model.confidence import EVIDENCE, Confidence
 from lipseg.model.mixture import Mixture
 from lipseg.model.parts import save_base, save_heads, save_mixture
 from lipseg.model.weights import load_arrays, module_arrays, save_arrays
@@ -30,16 +29,20 @@ def answers(cascade, views):
     return cascade.outputs(views)
 
 
-def test_shapes_and_types(cascade, answers, views):
-    prediction = cascade(views)
-    assert prediction.points_unit.shape == answers.base.shape == answers.control.shape == (24, 56, 2)
-    assert prediction.responsibilities.shape == (24, 2)
-    np.testing.assert_array_equal(prediction.points_unit, answers.cascade)
-    np.testing.assert_array_equal(prediction.component, answers.responsibilities.argmax(1))
-    assert prediction.points_unit.dtype == prediction.score.dtype == np.float32
-    np.testing.assert_allclose(prediction.responsibilities.sum(1), 1, atol=1e-5)
-    assert ((prediction.score >= 0) & (prediction.score <= 1)).all()
-    assert set(prediction.component) == {0, 1}
+def test_shapes_and_types(answers):
+    assert answers.cascade.shape == answers.base.shape == answers.control.shape == (24, 56, 2)
+    assert answers.responsibilities.shape == (24, 2)
+    assert answers.evidence.shape == (24, len(EVIDENCE))
+    assert answers.cascade.dtype == answers.score.dtype == answers.evidence.dtype == np.float32
+    np.testing.assert_allclose(answers.responsibilities.sum(1), 1, atol=1e-5)
+    assert ((answers.score >= 0) & (answers.score <= 1)).all()
+    assert set(answers.responsibilities.argmax(1)) == {0, 1}
+
+
+def test_the_constants_beside_the_network(cascade, view):
+    assert cascade.runtime() == Runtime(view, 2, bias=tuple(cascade.bias.tolist()))
+    locator = LocatorConstants(LocatorView(16, 1.3))
+    assert cascade.runtime(locator).locator == locator
 
 
 def test_each_face_is_answered_by_its_component_s_head(cascade, answers, views, base, normaliser):
@@ -90,7 +93,7 @@ def test_more_views_than_one_batch_holds(cascade, answers, views):
 )
 def test_other_views_are_refused(cascade, views):
     with pytest.raises(ValueError, match=r"views must be \(N, 32, 32, 3\) uint8"):
-        cascade(views)
+        cascade.outputs(views)
 
 
 def one(mixture):
@@ -102,7 +105,7 @@ def one(mixture):
 
 def test_one_component_with_the_base_s_head_is_the_base(base, mixture, normaliser, view, views):
     heads = {name: array[None] for name, array in module_arrays(base.head).items()}
-    found = Cascade(base, heads, one(mixture), normaliser, view, {}).outputs(views[:4])
+    found = Cascade(base, heads, one(mixture), normaliser, view).outputs(views[:4])
     np.testing.assert_allclose(found.cascade, found.base, atol=1e-6)
     np.testing.assert_array_equal(found.control, found.base)  # there is no control head
     np.testing.assert_array_equal(found.responsibilities, 1)
@@ -111,143 +114,25 @@ def test_one_component_with_the_base_s_head_is_the_base(base, mixture, normalise
 def test_parts_that_do_not_fit_are_refused(cascade):
     c = cascade
     with pytest.raises(ModelError, match="1 mixture components but another number of heads"):
-        Cascade(c.net, c.heads, one(c.mixture), c.normaliser, c.view, {})
+        Cascade(c.net, c.heads, one(c.mixture), c.normaliser, c.view)
     arrays = c.mixture.arrays()
     short = Mixture(**{**arrays, "centre": arrays["centre"][:-1], "basis": arrays["basis"][:-1]})
     with pytest.raises(ModelError, match="the mixture wants 207 features, the network gives 208"):
-        Cascade(c.net, c.heads, short, c.normaliser, c.view, {})
+        Cascade(c.net, c.heads, short, c.normaliser, c.view)
     of_40 = Normaliser(np.zeros((40, 40, 3), np.float32), np.ones((40, 40, 3), np.float32))
     with pytest.raises(ModelError, match=r"statistics .*\(40, 40, 3\)"):
-        Cascade(c.net, c.heads, c.mixture, of_40, c.view, {})
+        Cascade(c.net, c.heads, c.mixture, of_40, c.view)
 
 
-@pytest.fixture(scope="module")
-def saved(cascade, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models") / "lipseg"
-    folder.mkdir()
-    (folder / "old.txt").touch()
-    save_cascade(folder, cascade, cascade.card)
-    return folder
-
-
-@pytest.fixture
-def folder(saved, tmp_path):
-    return shutil.copytree(saved, tmp_path / "model")
-
-
-def test_a_model_folder_there_and_back(cascade, saved, answers, views):
-    assert sorted(path.name for path in saved.parent.rglob("*")) == ["card.json", "lipseg", "model.safetensors"]
-    found = load_cascade(saved)
-    assert found.view == cascade.view
-    assert found.card["net"] == cascade.card["net"]
-    again = found.outputs(views)
-    np.testing.assert_array_equal(again.cascade, answers.cascade)
-    np.testing.assert_array_equal(again.score, answers.score)
-    np.testing.assert_array_equal(again.control, again.base)  # the control stays behind
-
-
-def test_the_same_cascade_has_the_same_bytes(cascade, saved, tmp_path):
-    save_cascade(tmp_path / "again", cascade, cascade.card)
-    for name in ("card.json", "model.safetensors"):
-        assert (tmp_path / "again" / name).read_bytes() == (saved / name).read_bytes()
-
-
-def with_extras(cascade):
-    """The cascade with a locator and a confidence whose numbers are known."""
-    from lipseg.model.confidence import EVIDENCE, Confidence
-    from lipseg.inference.predictor import LocatorView
-    from lipseg.inference.relation import DLIB_RELATION
-    from lipseg.model.locator import Locator, build_locator
-
-    n = len(EVIDENCE)
-    ones = np.ones(n, np.float32)
-    confidence = Confidence(
-        *(0 * ones, ones, np.linspace(-1, 1, n + 1, dtype=np.float32), np.array([1, 2, 3], np.float32)),
-        *(np.array([0.25], np.float32), np.array([-1.5], np.float32)),
-    )
+def test_a_calibrated_cascade_s_score_is_its_evidence_s(cascade, answers, views):
+    ones = np.ones(len(EVIDENCE), np.float32)
+    weights = np.linspace(-1, 1, len(EVIDENCE) + 1, dtype=np.float32)
+    confidence = Confidence(0 * ones, ones, weights, np.array([0.5, 0.25], np.float32))
     c = cascade
-    locator = Locator(build_locator(2, 0), LocatorView(16, 1.3), DLIB_RELATION, 1)
-    return Cascade(c.net, c.heads, c.mixture, c.normaliser, c.view, c.card, locator=locator, confidence=confidence)
-
-
-def test_locator_and_confidence_travel_with_the_model(cascade, views, tmp_path):
-    full = with_extras(cascade)
-    save_cascade(tmp_path / "m", full, full.card)
-    found = load_cascade(tmp_path / "m")
-    np.testing.assert_array_equal(found(views).score, full(views).score)
-    expected = full.confidence.score(full.outputs(views).evidence)
-    np.testing.assert_allclose(full(views).score, expected, atol=1e-5)
-    looks = np.random.default_rng(0).integers(0, 255, (2, 16, 16, 3), np.uint8)
-    for a, b in zip(found.locator.look(looks), full.locator.look(looks), strict=True):
-        np.testing.assert_array_equal(a, b)
-    assert (found.locator.relation, found.locator.passes) == (full.locator.relation, 1)
-    arrays, _ = load_arrays(tmp_path / "m" / "model.safetensors")
-    for name in ("locator.maps.bias", "confidence.joint"):
-        save_arrays(tmp_path / "m" / "model.safetensors", {k: v for k, v in arrays.items() if k != name})
-        with pytest.raises(ModelError, match=rf"'{name.split('.', 1)[1]}' is missing"):
-            load_cascade(tmp_path / "m")
-
-
-def test_a_model_of_the_second_format_has_no_mirror_offset(folder, views, answers):
-    card = json.loads((folder / "card.json").read_text())
-    (folder / "card.json").write_text(json.dumps({**card, "format": 2}))
-    arrays, _ = load_arrays(folder / "model.safetensors")
-    del arrays["base.mirror_offset"]
-    save_arrays(folder / "model.safetensors", arrays)
-    np.testing.assert_array_equal(load_cascade(folder)(views).points_unit, answers.cascade)
-
-
-def test_a_model_of_the_first_format_has_neither(folder, views, answers):
-    card = json.loads((folder / "card.json").read_text())
-    (folder / "card.json").write_text(json.dumps({**card, "format": 1}))
-    found = load_cascade(folder)
-    assert found.locator is None
-    assert found.confidence is None
-    np.testing.assert_array_equal(found(views).score, answers.score)
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["base.head.fc5.bias", "base.stem.norm.var", "heads.fc6.kernel", "mixture.means", "normaliser.deviation"],
-)
-def test_a_missing_array_is_named(folder, name):
-    arrays, _ = load_arrays(folder / "model.safetensors")
-    del arrays[name]
-    save_arrays(folder / "model.safetensors", arrays)
-    with pytest.raises(ModelError, match=rf"model\.safetensors: the array '.*{name.split('.', 1)[1]}' is missing"):
-        load_cascade(folder)
-
-
-@pytest.mark.parametrize("name", ["heads.fc5.kernel", "base.maps.kernel"])
-def test_an_array_of_another_shape_is_named(folder, name):
-    arrays, _ = load_arrays(folder / "model.safetensors")
-    arrays[name] = arrays[name][..., :-1]
-    save_arrays(folder / "model.safetensors", arrays)
-    with pytest.raises(ModelError, match=rf"'.*{name.split('.', 1)[1]}'"):
-        load_cascade(folder)
-
-
-@pytest.mark.parametrize("name", ["card.json", "model.safetensors"])
-@pytest.mark.parametrize("how", ["missing", "cut off"])
-def test_an_incomplete_folder_is_named(folder, name, how):
-    path = folder / name
-    whole = path.read_bytes()
-    path.unlink()
-    if how == "cut off":
-        path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ModelError, match=name.replace(".", r"\.")):
-        load_cascade(folder)
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [({"format": 99}, "format 99"), ({"net": {"kind": "hourglass"}}, "description"), ({"view": None}, "description")],
-)
-def test_a_wrong_card_is_named(folder, change, said):
-    card = json.loads((folder / "card.json").read_text())
-    (folder / "card.json").write_text(json.dumps({**card, **change}))
-    with pytest.raises(ModelError, match=rf"card\.json: .*{said}"):
-        load_cascade(folder)
+    found = Cascade(c.net, c.heads, c.mixture, c.normaliser, c.view, confidence=confidence).outputs(views)
+    np.testing.assert_allclose(found.score, confidence.score(found.evidence), atol=1e-5)
+    for name in ("base", "cascade", "evidence"):
+        np.testing.assert_allclose(getattr(found, name), getattr(answers, name), atol=1e-4)
 
 
 @pytest.fixture
@@ -261,16 +146,66 @@ def parts(cascade, net_params, tmp_path):
     return paths
 
 
-def test_the_stages_files_make_the_cascade(parts, answers, views):
+def test_the_stages_files_make_the_cascade(parts, cascade, answers, views):
     found = assemble(*parts)
     again = found.outputs(views)
-    for name in ("base", "cascade", "control"):
+    for name in ("base", "cascade", "control", "score", "evidence"):
         np.testing.assert_array_equal(getattr(again, name), getattr(answers, name))
-    assert found.card["mixture"] == {"dropped": 0}
-    assert found.card["heads"] == {"components": [], "control": {}}
+    assert found.view == cascade.view
 
 
 def test_a_heads_file_without_control_is_named(parts, cascade):
     save_heads(parts[3], cascade.heads, {}, {})
     with pytest.raises(ModelError, match=r"heads: the array 'control\.fc5\.\w+' is missing"):
+        assemble(*parts)
+
+
+# The stages' files, by their place in ``parts``.
+BASE, MIXTURE, HEADS = 1, 2, 3
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        (BASE, "head.fc5.bias"),
+        (BASE, "stem.norm.var"),
+        (HEADS, "heads.fc6.kernel"),
+        (MIXTURE, "means"),
+        (MIXTURE, "likelihoods"),
+    ],
+)
+def test_a_missing_array_is_named(parts, part, name):
+    arrays, meta = load_arrays(parts[part])
+    del arrays[name]
+    save_arrays(parts[part], arrays, meta)
+    with pytest.raises(ModelError, match=rf"{parts[part].name}: the array '{name}' is missing"):
+        assemble(*parts)
+
+
+@pytest.mark.parametrize(("part", "name"), [(HEADS, "heads.fc5.kernel"), (BASE, "maps.kernel"), (MIXTURE, "basis")])
+def test_an_array_of_another_shape_is_named(parts, part, name):
+    arrays, meta = load_arrays(parts[part])
+    arrays[name] = arrays[name][..., :-1]
+    save_arrays(parts[part], arrays, meta)
+    with pytest.raises(ModelError, match=rf"{parts[part].name}: .*'{name}'"):
+        assemble(*parts)
+
+
+@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("how", ["missing", "cut off"])
+def test_a_file_that_cannot_be_read_is_named(parts, part, how):
+    path = parts[part]
+    whole = path.read_bytes()
+    path.unlink()
+    if how == "cut off":
+        path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(LipsegError, match=path.name.replace(".", r"\.")):
+        assemble(*parts)
+
+
+@pytest.mark.parametrize("change", [{"net": {"kind": "hourglass"}}, {"view": None}, {"view": {"size": 32}}])
+def test_a_wrong_description_is_named(parts, change):
+    arrays, meta = load_arrays(parts[BASE])
+    save_arrays(parts[BASE], arrays, {**meta, **change})
+    with pytest.raises(ModelError, match="base: wrong description of the network"):
         assemble(*parts)

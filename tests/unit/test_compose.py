@@ -16,7 +16,8 @@ from lipseg.evaluation.card import measured_weaknesses, model_card, one_sidednes
 from lipseg.evaluation.compose import compose_report
 from lipseg.evaluation.galleries import write_galleries
 from lipseg.evaluation.report import write_report
-from lipseg.model.parts import save_heads
+from lipseg.inference.card import FORMAT, Runtime
+from lipseg.model.parts import save_heads, save_mixture
 from lipseg.params import load_params
 
 ROOT = Path(__file__).parents[2]
@@ -29,10 +30,10 @@ def params():
 
 
 @pytest.fixture(scope="module")
-def at(tmp_path_factory, crops, features, mixture, cascade, params):
+def at(tmp_path_factory, crops, features, mixture, cascade, predictor, systems, params):
     """The files of a finished run."""
     root = tmp_path_factory.mktemp("run")
-    found = runs.run_test(crops, cascade, params.evaluate, 0)
+    found = runs.run_test(crops, predictor, systems, params.evaluate, 0)
     (root / "results").mkdir()
     runs.save_runs(root / "results" / "predictions.npz", found)
     write_json(root / "results" / "summary.json", runs.summary(found, params.evaluate, 0))
@@ -118,11 +119,14 @@ def card_of(crops, cascade, at, tmp_path_factory):
     write_json(root / "metrics.json", {"jittered": {}})
     write_json(root / "locator.json", {"test": 1})
     runs.write_per_face(at.results / "per_face.csv", crops, runs.load_runs(at.results / "predictions.npz", crops))
-    artifacts = {"heads": at.heads, "base": at.history}
+    save_mixture(root / "mixture", cascade.mixture, {"dropped": 0, "explained": 0.9})
+    artifacts = {"heads": at.heads, "base": at.history, "mixture": root / "mixture"}
+    files = {"cascade.onnx": {"bytes": 1, "sha256": "00"}}
+    model = {"format": FORMAT, "runtime": cascade.runtime().as_json(), "files": files}
 
     def card(params, metrics="metrics.json"):
         return model_card(
-            params, crops, cascade, root / metrics, at.results, artifacts, {"finding": root / "locator.json"}
+            params, crops, model, root / metrics, at.results, artifacts, {"finding": root / "locator.json"}
         )
 
     return card
@@ -138,6 +142,10 @@ def test_the_card_says_where_the_model_comes_from(card, card_of, params, crops):
     assert card["data"]["sha256"] == crops.sha256
     assert card["data"]["train"] == len(crops.indices("train"))
     assert card["components"] == 2
+    assert card["mixture"] == {"dropped": 0, "explained": 0.9}
+    assert card["format"] == FORMAT
+    assert card["files"] == {"cascade.onnx": {"bytes": 1, "sha256": "00"}}
+    assert Runtime.from_card(json.loads(json.dumps(card)), Path("card.json")).components == 2
     assert card["figures"] == {"jittered": {}}
     assert card["libraries"]["numpy"] == np.__version__
     assert card["machine"]["cpu_cores"] >= 1
@@ -148,7 +156,7 @@ def test_the_card_says_where_the_model_comes_from(card, card_of, params, crops):
 
 def test_the_card_s_hashes_are_those_of_files_and_names(card, at, crops):
     hashes = card["artifacts_sha256"]
-    assert set(hashes) == {"heads", "base", "metrics", "params"}
+    assert set(hashes) == {"heads", "base", "mixture", "metrics", "params"}
     assert hashes["heads"] == hashlib.sha256(at.heads.read_bytes()).hexdigest()
     names = "".join(f"{name}\n" for name in sorted(crops.names[crops.split == "test"]))
     assert card["data"]["names_sha256"]["test"] == hashlib.sha256(names.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Face boxes, what overlaps, and the detectors on drawn faces."""
+"""The detectors on drawn faces, by name, and what they make of a picture first."""
 
 import sys
 
@@ -7,20 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lipseg.boxes import Box
 from lipseg.data.synthesize import draw_face
 from lipseg.errors import DataError, ModelError
-from lipseg.inference.detect import (
-    FaceBox,
-    attempts_of,
-    distinct,
-    make_detector,
-    overlap,
-    shrunk,
-    turned,
-)
+from lipseg.inference.detector import attempts_of, make_detector, shrunk, turned
 from lipseg.inference.dlib_faces import DlibDetector
+from lipseg.inference.relation import AVERAGE_FACE
 from lipseg.inference.yunet import YuNetDetector, any_size, brightened, merged, packaged_file
-from lipseg.model.relation import FACE_RELATION
 
 
 @pytest.fixture(scope="module")
@@ -48,23 +41,13 @@ def drawn_face():
     return picture, points[58:114].mean(0) + np.array([80.0, 60.0])
 
 
-def test_a_face_box_must_be_one():
-    with pytest.raises(DataError, match="x0 < x1"):
-        FaceBox(3, 0, 3, 9)
-    with pytest.raises(DataError, match="not finite"):
-        FaceBox(0, 0, 3, np.nan)
-
-
-def test_overlap_is_the_share_of_the_smaller_box():
-    big = FaceBox(0, 0, 10, 10)
-    assert overlap(big, FaceBox(2, 2, 4, 4)) == pytest.approx(1)
-    assert overlap(big, FaceBox(5, 0, 15, 10)) == pytest.approx(0.5)
-    assert overlap(big, FaceBox(20, 0, 30, 10)) == 0
-
-
-def test_of_boxes_that_overlap_the_surest_stays():
-    a, b, c = FaceBox(0, 0, 10, 10, score=1), FaceBox(1, 1, 11, 11, score=2), FaceBox(40, 0, 50, 10, score=0.5)
-    assert distinct([a, b, c]) == [b, c]
+def test_of_dlibs_boxes_that_overlap_the_surest_stays(monkeypatch):
+    dlib = pytest.importorskip("dlib")
+    found = [dlib.rectangle(0, 0, 39, 39), dlib.rectangle(4, 4, 43, 43), dlib.rectangle(100, 0, 139, 39)]
+    detector = DlibDetector()
+    detector._detector = type("Known", (), {"run": lambda *_: (found, [1.0, 2.0, 0.5], [0, 0, 0])})()
+    boxes = next(detector.attempts(np.zeros((150, 150, 3), np.uint8)))
+    assert [(box.cx, box.score) for box in boxes] == [(23.5, 2.0), (119.5, 0.5)]
 
 
 def test_a_picture_is_shrunk_to_its_long_side():
@@ -77,7 +60,7 @@ def test_a_drawn_face_is_found_with_its_mouth(detector, drawn_face):
     picture, mouth = drawn_face
     (face,) = detector(picture)
     assert abs(face.roll) < np.deg2rad(12)
-    expected = FACE_RELATION.mouth(np.array([*face.centre, face.side, face.roll]))[:2]
+    expected = AVERAGE_FACE.mouth(face).centre
     assert np.hypot(*(expected - mouth)) < 0.1 * face.side
 
 
@@ -97,7 +80,7 @@ def test_a_lying_face_is_found_with_its_roll(detector, drawn_face, quarters):
     face = max(lies, key=lambda face: face.score)
     along = np.array([-np.sin(face.roll), np.cos(face.roll)])  # from the face's middle to its mouth
     assert 0.05 < (np.array([x, y]) - face.centre) / face.side @ along < 0.5
-    assert "turned" in face.source
+    assert "turned" in face.origin
 
 
 def test_a_large_picture_gives_boxes_in_its_own_pixels(detector, drawn_face):
@@ -127,7 +110,7 @@ def test_yunet_answers_as_opencv_does(yunet, size):
 def test_a_dark_face_is_found_in_a_brightened_copy(yunet, drawn_face):
     picture, mouth = drawn_face
     dark = (picture * 0.03).astype(np.uint8)
-    found = [face for faces in yunet.attempts(dark) for face in faces if "brightened" in face.source]
+    found = [face for faces in yunet.attempts(dark) for face in faces if "brightened" in face.origin]
     assert np.hypot(*(found[0].centre - mouth)) < 0.5 * found[0].side
     assert brightened(picture) is picture
     assert np.percentile(brightened(dark), 99) == pytest.approx(230, abs=20)
@@ -145,7 +128,7 @@ def test_where_small_faces_are_found_smaller_ones_are_looked_for(yunet):
 
 
 def test_of_a_face_found_twice_the_finer_box_stays():
-    fine, again, other = FaceBox(0, 0, 10, 10, score=0.8), FaceBox(1, 1, 12, 12, score=0.9), FaceBox(40, 0, 50, 10)
+    fine, again, other = Box(5, 5, 10, 10, score=0.8), Box(6, 6, 11, 11, score=0.9), Box(45, 5, 10, 10)
     assert merged([fine], [again, other]) == [other, fine]
 
 
@@ -192,5 +175,5 @@ def test_detectors_by_name(tmp_path):
 
 
 def test_a_plain_callable_makes_one_attempt():
-    face = FaceBox(0, 0, 5, 5)
+    face = Box(2, 2, 5, 5)
     assert list(attempts_of(lambda image: [face], np.zeros((9, 9, 3), np.uint8))) == [[face]]

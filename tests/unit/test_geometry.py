@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lipseg import scheme
+from lipseg.boxes import Box
 from lipseg.geometry import Affine, View, bounding_box, from_unit, to_unit, view_to_image, warp
 
 
@@ -79,6 +80,17 @@ def test_a_square_view_s_side_is_a_multiple_of_the_longer_side():
 def test_a_stretched_view_widens_every_side_by_its_margin_in_pixels():
     to_image = View(size=10, shape="stretch", margin=4.0).to_image(np.array([10.0, 20, 50, 30]))
     np.testing.assert_allclose(to_image(np.array([[-0.5, -0.5], [9.5, 9.5]])), [[6, 16], [54, 34]])
+
+
+def test_the_view_of_a_box_turns_about_the_box_s_own_centre():
+    box = Box.from_corners(10.0, 20.0, 50.0, 30.0, roll=np.pi / 2)
+    square = View(size=10, shape="square", margin=1.5).of(box)
+    np.testing.assert_allclose(
+        square(np.array([[-0.5, -0.5], [9.5, -0.5], [4.5, 4.5]])), [[60, -5], [60, 55], [30, 25]]
+    )
+    # The box's width, turned, runs down the picture.
+    stretched = View(size=10, shape="stretch", margin=4.0).of(box)
+    np.testing.assert_allclose(stretched(np.array([[-0.5, -0.5], [9.5, -0.5]])), [[39, 1], [39, 49]])
 
 
 def test_unit_coordinates_run_between_the_outer_edges():

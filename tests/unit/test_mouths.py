@@ -1,28 +1,24 @@
 """From pictures to lips with a known detector, locator and model: what counts, what does not, and why."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from lipseg.boxes import Box
 from lipseg.errors import DataError
 from lipseg.geometry import View
-from lipseg.model.confidence import EVIDENCE, Confidence
-from lipseg.inference.detector import FaceBox
-from lipseg.inference.mouths import NO_FACE, NO_MOUTH, distinct_mouths, mouths_in
-from lipseg.inference.predictor import Prediction, Sighting
-from lipseg.inference.relation import DLIB_RELATION, Relation
+from lipseg.inference.card import Runtime, Thresholds
+from lipseg.inference.locator import Sighting
+from lipseg.inference.mouths import NO_FACE, NO_MOUTH, find_mouths, whole_picture
+from lipseg.inference.predictor import Prediction
+from lipseg.inference.relation import AVERAGE_FACE, Relation
 from lipseg.inference.segmenter import LipSegmenter
 
 IMAGE = np.zeros((200, 300, 3), np.uint8)
-FACE, OTHER = FaceBox(50, 50, 150, 150, score=2.0), FaceBox(180, 60, 260, 140, score=1.0)
-
-
-def confidence(min_score=0.3, min_presence=-2.0) -> Confidence:
-    n = len(EVIDENCE)
-    # The joint score is the evidence's own, moved by the presence.
-    return Confidence(
-        *(np.zeros(n, np.float32), np.ones(n, np.float32), np.zeros(n + 1, np.float32)),
-        *(np.array([1, 1, 0], np.float32), np.array([min_score], np.float32), np.array([min_presence], np.float32)),
-    )
+FACE, OTHER = replace(Box.square(100, 100, 100), score=2.0), Box.square(220, 100, 80)
+RULES = Thresholds(calibrated=True, min_score=0.3, min_presence=-2.0)
 
 
 class Locator:
@@ -33,19 +29,17 @@ class Locator:
         self.asked = []
 
     def __call__(self, image, faces):
-        self.asked += faces.tolist()
-        logits = [self.presence.get(face[2], 0.0) for face in faces]
-        return Sighting(np.stack([DLIB_RELATION.mouth(face) for face in faces]), np.array(logits, np.float32))
+        self.asked += faces
+        logits = [self.presence.get(face.side, 0.0) for face in faces]
+        return Sighting([AVERAGE_FACE.mouth(face) for face in faces], np.array(logits, np.float32))
 
 
 class Model:
-    """The same ring of landmarks in every view, and a score for each call's views in turn."""
+    """The same ring of landmarks in every view, and the same score."""
 
-    view = View(16, "square", 1.6)
-    card: dict = {}  # noqa: RUF012
-
-    def __init__(self, score=0.5, locator=None, confidence=None):
-        self.score, self.locator, self.confidence = score, locator, confidence
+    def __init__(self, score=0.5, locator=None, rules=None, bias=(0.0, 0.0)):
+        self.score, self.locator = score, locator
+        self.runtime = Runtime(View(16, "square", 1.6), 1, thresholds=rules or Thresholds(), bias=bias)
         t = np.linspace(0, 2 * np.pi, 28, endpoint=False)
         ring = np.stack([-np.cos(t), -np.sin(t)], 1)
         self.points = (0.5 + np.concatenate([0.3 * ring, 0.1 * ring])).astype(np.float32)
@@ -53,7 +47,12 @@ class Model:
     def __call__(self, views):
         n = len(views)
         ones = np.ones((n, 1), np.float32)
-        return Prediction(np.repeat(self.points[None], n, 0), np.zeros(n, int), ones, np.full(n, self.score))
+        return Prediction(
+            np.repeat(self.points[None], n, 0),
+            np.zeros(n, np.int64),
+            ones,
+            np.full(n, self.score, np.float32),
+        )
 
 
 class Attempts:
@@ -74,74 +73,130 @@ class Attempts:
 def test_a_model_without_locator_takes_the_average_mouth():
     segment = LipSegmenter(Model(), detector=lambda image: [FACE])
     (lips,) = segment(IMAGE)
-    x0, y0, x1, y1 = lips.box
-    assert ((x0 + x1) / 2, (y0 + y1) / 2) == pytest.approx((100, 126.2))
-    assert x1 - x0 == pytest.approx(37.2)
+    assert (lips.box.cx, lips.box.cy) == pytest.approx((100, 123.6))
+    assert lips.box.width == pytest.approx(34.0)
     assert lips.score == 0.5
-    assert [box.corners for box in segment.find(IMAGE)] == [lips.box]
+    assert segment.find(IMAGE) == [replace(lips.box, score=0.5, origin="found")]
 
 
-def test_several_faces_come_surest_first_and_scores_join_the_presence():
-    model = Model(0.5, Locator(_100=1.0, _80=3.0), confidence())
+def test_without_a_locator_mouths_come_as_the_detector_found_them():
+    surer = LipSegmenter(Model(), detector=lambda image: [OTHER, FACE])(IMAGE)
+    assert [lips.box.cx for lips in surer] == [220, 100]
+
+
+def test_several_faces_come_surest_first_and_a_score_is_the_models_own():
+    model = Model(0.5, Locator(_100=1.0, _80=3.0), RULES)
     first, second = LipSegmenter(model, detector=lambda image: [FACE, OTHER])(IMAGE)
-    assert first.box[0] > 180 > second.box[2]
-    assert first.score == pytest.approx(1 / (1 + np.exp(-3)))
-    assert second.score == pytest.approx(1 / (1 + np.exp(-1)))
+    assert (first.box.cx, second.box.cx) == (220, 100)
+    assert first.score == second.score == 0.5  # whatever their presence
 
 
-def test_later_attempts_are_made_only_where_no_mouth_was_seen():
+@pytest.mark.parametrize("presence", [-1.5, 0.0, 4.0])
+def test_a_score_is_the_same_for_a_mouth_that_was_found_and_one_whose_box_was_given(presence):
+    model = Model(0.4375, Locator(_100=presence), RULES)
+    segment = LipSegmenter(model, detector=lambda image: [FACE])
+    (found,) = segment(IMAGE)
+    (given,) = segment(IMAGE, found.box)
+    assert found.score == given.score == 0.4375
+    np.testing.assert_array_equal(found.landmarks, given.landmarks)
+
+
+def test_the_presence_is_a_gate():
+    for presence, count in ((-2.1, 0), (-1.9, 1)):
+        model = Model(0.5, Locator(_100=presence, _200=-9.0, _130=-9.0), RULES)
+        assert len(LipSegmenter(model, detector=lambda image: [FACE])(IMAGE)) == count
+    # No least score lets through what the gate holds back.
+    shut = Model(0.5, Locator(_100=-2.1, _200=-9.0, _130=-9.0), RULES)
+    assert len(LipSegmenter(shut, detector=lambda image: [FACE], min_score=0.0)(IMAGE)) == 0
+
+
+def test_later_attempts_are_made_only_where_no_mouth_was_surely_seen():
     seen = Attempts([FACE], [OTHER])
-    assert len(LipSegmenter(Model(0.5, Locator(), confidence()), detector=seen)(IMAGE)) == 1
+    assert len(LipSegmenter(Model(0.5, Locator(_100=2.5), RULES), detector=seen)(IMAGE)) == 1
     assert seen.made == 1
+    doubtful = Attempts([FACE], [OTHER])
+    assert len(LipSegmenter(Model(0.5, Locator(_100=1.5), RULES), detector=doubtful)(IMAGE)) == 2
+    assert doubtful.made == 2
     hidden = Attempts([], [FACE], [OTHER])
-    (lips,) = LipSegmenter(Model(0.5, Locator(_100=-9.0, _80=2.0), confidence()), detector=hidden)(IMAGE)
+    (lips,) = LipSegmenter(Model(0.5, Locator(_100=-9.0, _80=2.0), RULES), detector=hidden)(IMAGE)
     assert hidden.made == 3
-    assert lips.box[0] > 180
+    assert lips.box.cx > 180
+
+
+def test_of_one_face_read_in_two_ways_the_surer_counts():
+    # Upside down, and first taken for upright: the mouth on the forehead is doubtful, the true one is sure.
+    upright, turned = Box.square(100, 100, 100, origin="a"), Box.square(100, 85, 90, math.pi, "b")
+    read = Attempts([upright], [turned])
+    (lips,) = LipSegmenter(Model(0.9, Locator(_100=1.0, _90=5.0), RULES), detector=read)(IMAGE)
+    assert abs(lips.box.roll) == pytest.approx(math.pi)
+    # Two faces that one attempt finds are two, however they overlap.
+    both = [Box.square(100, 100, 100, origin="a"), Box.square(140, 135, 90, origin="a")]
+    two = LipSegmenter(Model(0.9, Locator(_100=1.0, _90=5.0), RULES), detector=lambda image: both)
+    assert len(two(IMAGE)) == 2
 
 
 def test_a_picture_without_a_face_says_so():
     segment = LipSegmenter(Model(), detector=lambda image: [])
     cut = segment.cut(IMAGE)
-    assert (cut.boxes, cut.reason) == ([], NO_FACE)
-    assert [list(found) for found in segment.predict_views([cut])] == [[]]
+    assert (cut.mouths, cut.reason) == ([], NO_FACE)
+    (found,) = segment.predict_views([cut])
+    assert (list(found), found.reason, found.picture_size) == ([], NO_FACE, (200, 300))
     assert segment.find(IMAGE) == []
 
 
 def test_a_face_without_a_mouth_says_so():
-    model = Model(0.1, Locator(_100=-9.0), confidence())
-    cut = LipSegmenter(model, detector=lambda image: [FACE]).cut(IMAGE)
-    assert cut.reason == NO_MOUTH
-    assert list(LipSegmenter(model, detector=lambda image: [FACE])(IMAGE)) == []
+    model = Model(0.1, Locator(_100=-9.0), RULES)
+    segment = LipSegmenter(model, detector=lambda image: [FACE])
+    assert segment.cut(IMAGE).reason == NO_MOUTH
+    found = segment(IMAGE)
+    assert (len(found), found.reason) == (0, NO_MOUTH)
+
+
+def test_where_there_are_lips_there_is_no_reason():
+    found = LipSegmenter(Model(0.9, Locator(_100=1.0), RULES), detector=lambda image: [FACE])(IMAGE)
+    assert (len(found), found.reason) == (1, "")
+    given = LipSegmenter(Model(0.0, None, RULES))(IMAGE, [])
+    assert (len(given), given.reason) == (0, "")
 
 
 def test_only_what_convinces_comes_of_a_whole_picture():
     locator = Locator(_200=2.0)  # the picture as a tight face crop
     for score, count in ((0.02, 0), (0.4, 1), (0.9, 1)):
-        found = LipSegmenter(Model(score, locator, confidence()), detector=lambda image: [])(IMAGE)
+        found = LipSegmenter(Model(score, locator, RULES), detector=lambda image: [])(IMAGE)
         assert len(found) == count
+        assert found.reason == ("" if count else NO_FACE)
     # No face crop, but a mouth crop that convinces by itself.
     nowhere = Locator(_200=-5.0, _130=-5.0)
-    (mouth,) = LipSegmenter(Model(0.85, nowhere, confidence()), detector=lambda image: [])(IMAGE)
-    assert (mouth.box[0] + mouth.box[2]) / 2 == pytest.approx(149.5)
+    (mouth,) = LipSegmenter(Model(0.85, nowhere, RULES), detector=lambda image: [])(IMAGE)
+    assert mouth.box.cx == pytest.approx(149.5)
     assert mouth.score == pytest.approx(0.85)
-    assert list(LipSegmenter(Model(0.75, nowhere, confidence()), detector=lambda image: [])(IMAGE)) == []
+    assert list(LipSegmenter(Model(0.75, nowhere, RULES), detector=lambda image: [])(IMAGE)) == []
+
+
+def test_a_model_that_is_not_calibrated_takes_no_whole_picture_for_anything():
+    locator = Locator(_200=9.0)
+    model = Model(1.0, locator, Thresholds(calibrated=False))
+    assert list(LipSegmenter(model, detector=lambda image: [])(IMAGE)) == []
+    assert locator.asked == []
 
 
 def test_the_least_score_drops_what_is_found_and_nothing_that_is_given():
-    model = Model(0.5, Locator(_100=-0.5), confidence(min_score=0.6))
+    model = Model(0.5, Locator(_100=-0.5), replace(RULES, min_score=0.6))
     assert list(LipSegmenter(model, detector=lambda image: [FACE])(IMAGE)) == []
     assert len(LipSegmenter(model, detector=lambda image: [FACE], min_score=0.0)(IMAGE)) == 1
     assert len(LipSegmenter(model, detector=lambda image: [FACE])(IMAGE, [10, 10, 50, 30])) == 1
     assert len(LipSegmenter(model, detector=None)(IMAGE)) == 1
-    with pytest.raises(DataError, match="from 0 to 1"):
-        LipSegmenter(model, min_score=1.5)
+    for wrong in (1.5, -0.1, math.nan):
+        with pytest.raises(DataError, match="from 0 to 1"):
+            LipSegmenter(model, min_score=wrong)
 
 
 def test_a_detected_face_whose_mouth_is_clearly_visible_counts_unless_the_caller_asks_for_more():
-    model = Model(0.02, Locator(_100=0.5), confidence(min_score=0.6))
+    model = Model(0.02, Locator(_100=0.5), replace(RULES, min_score=0.6))
     (lips,) = LipSegmenter(model, detector=lambda image: [FACE])(IMAGE)
     assert lips.score < 0.1
-    assert list(LipSegmenter(model, detector=lambda image: [FACE], min_score=0.3)(IMAGE)) == []
+    found = LipSegmenter(model, detector=lambda image: [FACE], min_score=0.3)(IMAGE)
+    assert (list(found), found.reason) == ([], NO_MOUTH)
 
 
 class Squints(Model):
@@ -151,38 +206,58 @@ class Squints(Model):
         found = super().__call__(views)
         self.calls = [*getattr(self, "calls", []), len(views)]
         score = np.where(views[:, 6:10, 6:10].mean((1, 2, 3)) > 100, 0.9, 0.1)
-        return Prediction(found.points_unit, found.component, found.responsibilities, score)
+        return replace(found, score=score.astype(np.float32))
+
+
+class Astray(Locator):
+    """Finds mouths 20 pixels beside where they are."""
+
+    def __call__(self, image, faces):
+        sighting = super().__call__(image, faces)
+        return replace(sighting, mouths=[mouth.moved(-20, 0) for mouth in sighting.mouths])
+
+
+def with_a_bright_mouth():
+    image = IMAGE.copy()
+    mouth = AVERAGE_FACE.mouth(FACE)
+    x, y = int(mouth.cx), int(mouth.cy)
+    image[y - 8 : y + 9, x - 8 : x + 9] = 255
+    return image
 
 
 def test_a_doubtful_mouth_is_looked_at_again_where_an_average_face_has_it():
-    image = IMAGE.copy()
-    x, y = map(int, DLIB_RELATION.mouth(np.array([100.0, 100.0, 100.0, 0.0]))[:2])
-    image[y - 8 : y + 9, x - 8 : x + 9] = 255
-
-    class Astray(Locator):
-        def __call__(self, image, faces):
-            sighting = super().__call__(image, faces)
-            sighting.mouths[:, 0] -= 20
-            return sighting
-
-    model = Squints(0.5, Astray(), confidence())
+    image = with_a_bright_mouth()
+    model = Squints(0.5, Astray(), RULES)
     (lips,) = LipSegmenter(model, detector=lambda image: [FACE])(image)
     assert lips.score == pytest.approx(0.9)
-    assert (lips.box[0] + lips.box[2]) / 2 == pytest.approx(100)
-    np.testing.assert_allclose(lips.landmarks.mean(0), [100, 126.2], atol=0.6)
+    assert lips.box.cx == pytest.approx(100)
+    np.testing.assert_allclose(lips.landmarks.mean(0), [100, 123.6], atol=0.6)
     assert model.calls == [1, 2]
     # What is believed at once, and what the caller gives, is looked at once.
-    sure = Squints(0.5, Locator(), confidence())
+    sure = Squints(0.5, Locator(), RULES)
     assert len(LipSegmenter(sure, detector=lambda image: [FACE])(image)) == 1
     assert len(LipSegmenter(sure, detector=lambda image: [FACE])(image, [80, 116, 100, 126])) == 1
     assert sure.calls == [1, 1]
 
 
+def test_a_model_that_is_not_calibrated_has_no_doubts():
+    model = Squints(0.5, Astray(), replace(RULES, calibrated=False))
+    (lips,) = LipSegmenter(model, detector=lambda image: [FACE])(with_a_bright_mouth())
+    assert lips.box.cx == pytest.approx(80)
+    assert model.calls == [1]
+
+
+def test_landmarks_on_a_line_are_looked_at_again_where_an_average_face_has_them():
+    model = Squints(0.5, Astray(), RULES)
+    model.points[:, 1] = 0.5
+    (lips,) = LipSegmenter(model, detector=lambda image: [FACE])(with_a_bright_mouth())
+    assert lips.box.cx == pytest.approx(100)
+    assert model.calls == [1, 1]
+
+
 def test_what_is_looked_at_again_does_not_depend_on_the_bias():
     class Surer(Model):
         """Surer of each further look, so that the box about the first look's landmarks is kept."""
-
-        bias = np.array([0.3, 0.0], np.float32)
 
         def __call__(self, views):
             prediction = super().__call__(views)
@@ -190,7 +265,9 @@ def test_what_is_looked_at_again_does_not_depend_on_the_bias():
             return prediction
 
     plain, unbiased = (
-        LipSegmenter(Surer(0.4, Locator(), confidence()), detector=lambda image: [FACE], unbiased=asked)(IMAGE)[0]
+        LipSegmenter(Surer(0.4, Locator(), RULES, bias=(0.3, 0.0)), detector=lambda image: [FACE], unbiased=asked)(
+            IMAGE
+        )[0]
         for asked in (False, True)
     )
     assert (unbiased.box, unbiased.score) == (plain.box, plain.score)
@@ -198,24 +275,63 @@ def test_what_is_looked_at_again_does_not_depend_on_the_bias():
 
 
 def test_the_same_mouth_counts_once_and_small_or_outer_ones_not_at_all():
-    twice = [FACE, FaceBox(52, 50, 152, 150, score=1.0)]
-    assert len(LipSegmenter(Model(0.5, Locator(), confidence()), detector=lambda image: twice)(IMAGE)) == 1
-    small, outside = FaceBox(5, 5, 20, 20), FaceBox(250, 160, 330, 240)
-    assert mouths_in(IMAGE, [small, outside], None, -np.inf)[::2] == ([], [])
+    twice = [FACE, Box.square(102, 100, 100)]
+    assert len(LipSegmenter(Model(0.5, Locator(), RULES), detector=lambda image: twice)(IMAGE)) == 1
+    runtime = Model().runtime
+    small, outside = Box.square(12, 12, 15), Box.square(290, 200, 80)
+    assert find_mouths(IMAGE, lambda image: [small, outside], runtime, None).mouths == []
+    inside = Box.square(40, 40, 18)
+    (mouth,) = find_mouths(IMAGE, lambda image: [small, inside, outside], runtime, None).mouths
+    assert (mouth.box, mouth.face, mouth.average) == (AVERAGE_FACE.mouth(inside), inside, None)
 
 
-def test_of_the_same_mouths_the_surest_stays():
-    centres = np.array([[0.0, 0], [2, 0], [30, 0]])
-    assert distinct_mouths(centres, np.full(3, 10.0), np.array([0.2, 0.9, 0.1])) == [1, 2]
+def test_of_two_mouths_whose_landmarks_coincide_the_surer_stays():
+    class Attracted(Model):
+        """Puts the landmarks of every view of the left half at its right edge, and of the right half at its left."""
+
+        def __call__(self, views):
+            found = super().__call__(views)
+            points = found.points_unit.copy()
+            points[..., 0] += np.linspace(0.5, -0.5, len(views), dtype=np.float32)[:, None]
+            return replace(found, points_unit=points, score=np.linspace(0.7, 0.8, len(views)).astype(np.float32))
+
+    pair = [Box.square(100, 100, 100), Box.square(150, 100, 100)]
+    segment = LipSegmenter(Attracted(0.5, Locator(), RULES), detector=lambda image: pair)
+    (lips,) = segment(IMAGE)
+    assert lips.score == pytest.approx(0.8)
+    # Mouths whose boxes are given are as many as the boxes.
+    assert len(segment(IMAGE, [AVERAGE_FACE.mouth(face) for face in pair])) == 2
 
 
 @pytest.mark.parametrize("roll", [0.0, 0.7, -2.0])
 def test_a_relation_and_back(roll):
     relation = Relation(0.03, 0.25, 0.4, 0.2)
-    face = np.array([10.0, 20.0, 50.0, roll])
+    face = Box.square(10, 20, 50, roll, "a face")
     mouth = relation.mouth(face)
-    np.testing.assert_allclose(relation.face(mouth), face)
-    np.testing.assert_allclose(np.hypot(*(mouth[:2] - face[:2])), 50 * np.hypot(0.03, 0.25))
+    assert (mouth.width, mouth.height, mouth.roll, mouth.origin) == (20, 10, roll, "a face")
+    np.testing.assert_allclose(relation.face(mouth).as_array(), face.as_array())
+    np.testing.assert_allclose(np.hypot(*(mouth.centre - face.centre)), 50 * np.hypot(0.03, 0.25))
+
+
+@pytest.mark.parametrize(("height", "width"), [(60, 60), (40, 80), (90, 30)])
+def test_the_view_of_a_mouth_crop_is_the_picture(height, width):
+    view = View(32, "square", 1.6)
+    to_image = view.of(whole_picture(height, width, view))
+    edges = to_image(np.array([[-0.5, -0.5], [31.5, 31.5]]))
+    middle, half = np.array([(width - 1) / 2, (height - 1) / 2]), max(height, width) / 2
+    np.testing.assert_allclose(edges, [middle - half, middle + half])
+
+
+def test_the_stretched_view_of_a_mouth_crop_is_exactly_the_picture():
+    view = View(40, "stretch", 7.0)
+    to_image = view.of(whole_picture(50, 90, view))
+    np.testing.assert_allclose(to_image(np.array([[-0.5, -0.5], [39.5, 39.5]])), [[-0.5, -0.5], [89.5, 49.5]])
+
+
+def test_a_picture_too_flat_for_the_margins_still_gives_a_box():
+    box = whole_picture(4, 100, View(40, "stretch", 50.0))
+    _, y0, _, y1 = box.corners
+    assert y0 < 1.5 < y1
 
 
 def test_faces_on_a_drawn_face_with_the_real_detector():

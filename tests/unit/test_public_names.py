@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 import lipseg
+from lipseg.boxes import Box
 from lipseg.geometry import View
 from lipseg.inference import segmenter
-from lipseg.inference.detector import FaceBox
+from lipseg.inference.card import Runtime
 from lipseg.inference.predictor import Prediction
 
 _ANGLE = np.linspace(0, 2 * np.pi, 28, endpoint=False)
@@ -19,7 +20,8 @@ _RING = np.stack([-np.cos(_ANGLE), -0.5 * np.sin(_ANGLE)], 1)
 class Ellipses:
     """A model that sees the same mouth in every view."""
 
-    view = View(24, "square", 1.6)
+    runtime = Runtime(View(24, "square", 1.6), 1)
+    locator = None
 
     def __call__(self, views):
         n = len(views)
@@ -31,8 +33,8 @@ def test_the_docstring_s_examples_are_true(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     picture = np.full((480, 640, 3), 128, np.uint8)
     Image.fromarray(picture).save("photo.jpg")
-    monkeypatch.setattr(segmenter, "load_predictor", lambda folder: Ellipses())
-    monkeypatch.setattr(segmenter, "make_detector", lambda name: lambda image: [FaceBox(200, 100, 440, 340, score=1.0)])
+    monkeypatch.setattr(segmenter, "load_predictor", lambda folder, threads: Ellipses())
+    monkeypatch.setattr(segmenter, "make_detector", lambda name: lambda image: [Box.square(320, 220, 240)])
     failed, tried = doctest.testmod(lipseg, extraglobs={"frames": [picture, picture]})
     assert tried >= 6
     assert failed == 0

@@ -16,8 +16,8 @@ PARAMS = Evaluate(shift=0.1, scale=0.15, resamples=100, examples=4)
 
 
 @pytest.fixture(scope="module")
-def found(crops, cascade):
-    return runs.run_test(crops, cascade, PARAMS, 0)
+def found(crops, predictor, systems):
+    return runs.run_test(crops, predictor, systems, PARAMS, 0)
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +36,13 @@ def test_every_system_is_run_on_both_kinds_of_boxes(found, crops):
         assert run.component.shape == run.score.shape == (8,)
 
 
-def test_landmarks_are_those_of_the_views_in_image_pixels(found, crops, cascade, view):
+def test_landmarks_are_those_of_the_views_in_image_pixels(found, crops, predictor, view):
     from lipseg.data.augment import views_on_boxes
 
     faces = crops.indices("test")
     run = found["jittered"]
     views = views_on_boxes(crops, faces, run.boxes_px, view)
-    points = cascade(views.images).points_unit
+    points = predictor(views.images).points_unit
     for i in range(len(faces)):
         expected = Affine(views.to_image[i])(from_unit(points[i].astype(float), view.size))
         np.testing.assert_allclose(run.points_px["cascade"][i], expected, atol=1e-2)
@@ -79,20 +79,38 @@ def test_the_headline_is_picked_from_the_summary(full):
             assert figures["mouth_f1_pooled"] == source["mouth"]["f1_pooled"]
 
 
-def test_the_mixture_is_scored_against_known_states(found, crops, cascade):
+HEADS = {"components": [{"won": True}, {"won": False}], "control": {"won": True}}
+
+
+def test_every_system_says_what_its_network_says(found, crops, cascade, view):
+    from lipseg.data.augment import views_on_boxes
+
+    run = found["exact"]
+    views = views_on_boxes(crops, crops.indices("test"), run.boxes_px, view)
+    said = cascade.outputs(views.images)
+    for system in ("base", "cascade", "control"):
+        for i, points in enumerate(getattr(said, system)):
+            expected = Affine(views.to_image[i])(from_unit(points.astype(float), view.size))
+            np.testing.assert_allclose(run.points_px[system][i], expected, atol=1e-2)
+    np.testing.assert_array_equal(run.component, said.responsibilities.argmax(1))
+    np.testing.assert_allclose(run.score, said.score, atol=1e-3)
+
+
+def test_the_mixture_is_scored_against_known_states(found, crops):
     from dataclasses import replace
 
-    facts = runs.mixture_facts(crops, found, cascade)
+    facts = runs.mixture_facts(crops, found, 2, HEADS, {"dropped": 3})
     assert facts["components"] == 2
-    assert facts["heads_that_won"] == 1
+    assert (facts["heads_that_won"], facts["tiny_dropped"]) == (1, 3)
     assert -1 <= facts["adjusted_rand_exact"] <= 1
     as_states = {
         name: replace(run, component=np.unique(crops.state[crops.indices("test")], return_inverse=True)[1])
         for name, run in found.items()
     }
-    assert runs.mixture_facts(crops, as_states, cascade)["adjusted_rand_jittered"] == 1
+    assert runs.mixture_facts(crops, as_states, 2, HEADS, {"dropped": 0})["adjusted_rand_jittered"] == 1
     unknown = replace(crops, state=np.full(len(crops), ""))
-    assert set(runs.mixture_facts(unknown, found, cascade)) == {"components", "tiny_dropped", "heads_that_won"}
+    facts = runs.mixture_facts(unknown, found, 2, HEADS, {"dropped": 0})
+    assert set(facts) == {"components", "tiny_dropped", "heads_that_won"}
 
 
 def rows_of(path):

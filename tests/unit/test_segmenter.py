@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import lipseg
+from lipseg.boxes import Box
 from lipseg.errors import DataError, ModelError
 from lipseg.geometry import View
-from lipseg.inference.lips import Lips
-from lipseg.inference.locate import MouthBox
+from lipseg.inference.card import Runtime
+from lipseg.inference.lips import Detections, Lips
 from lipseg.inference.predictor import Prediction
 from lipseg.inference.segmenter import LipSegmenter
 
@@ -20,8 +21,10 @@ from lipseg.inference.segmenter import LipSegmenter
 class SamePoints:
     """Returns the same unit points for every view; counts its calls."""
 
-    def __init__(self, view: View, points_unit: NDArray[np.floating[Any]]) -> None:
-        self.view, self.card, self.calls = view, {}, []
+    locator = None
+
+    def __init__(self, view: View, points_unit: NDArray[np.floating[Any]], bias: tuple[float, float] = (0, 0)) -> None:
+        self.runtime, self.calls = Runtime(view, 2, bias=bias), []
         self.points_unit = points_unit.astype(np.float32)
 
     def __call__(self, views: NDArray[np.uint8]) -> Prediction:
@@ -39,11 +42,13 @@ class SamePoints:
 class FindRed:
     """Puts all landmarks at the centre of what is red in the view."""
 
+    locator = None
+
     def __init__(self, view: View) -> None:
-        self.view, self.card = view, {}
+        self.runtime = Runtime(view, 1)
 
     def __call__(self, views: NDArray[np.uint8]) -> Prediction:
-        n, size = len(views), self.view.size
+        n, size = len(views), self.runtime.view.size
         red = np.clip(views[..., 0].astype(float) - views[..., 1], 0, None)
         grid = (np.arange(size) + 0.5) / size
         total = red.sum((1, 2))
@@ -82,7 +87,7 @@ def test_unit_points_come_back_in_image_pixels(view, sides):
     assert lips.landmarks.dtype == np.float32
     np.testing.assert_array_equal(lips.outer, lips.landmarks[:28])
     np.testing.assert_array_equal(lips.inner, lips.landmarks[28:])
-    assert lips.box == BOX
+    assert lips.box.corners == BOX
     assert (lips.score, lips.component) == (0.5, 0)
     np.testing.assert_array_equal(lips.responsibilities, [0.5, 0.5])
 
@@ -90,7 +95,7 @@ def test_unit_points_come_back_in_image_pixels(view, sides):
 def test_a_mouth_crop_needs_no_box():
     (lips,) = LipSegmenter(SamePoints(View(16, "square", 2.0), UNIT), detector=None)(np.zeros((40, 60, 3), np.uint8))
     np.testing.assert_allclose(lips.landmarks, np.array([29.5, 19.5]) + (UNIT - 0.5) * 60, atol=1e-4)
-    assert lips.box == (14.5, 9.5, 44.5, 29.5)
+    assert lips.box.corners == (14.5, 9.5, 44.5, 29.5)
 
 
 @pytest.mark.parametrize("view", [View(32, "square", 1.6), View(48, "stretch", 8.0), View(20, "square", 2.5)])
@@ -138,9 +143,26 @@ def test_a_batch_goes_through_the_model_at_once_and_comes_back_in_order():
     found = LipSegmenter(model, detector=None).predict_batch(pictures, boxes)
     assert model.calls == [(3, 16, 16, 3)]
     assert [[lips.component for lips in its] for its in found] == [[0, 1], [], [2]]
-    assert [lips.box for lips in found[0]] == [BOX, (0, 0, 8, 8)]
+    assert [lips.box.corners for lips in found[0]] == [BOX, (0, 0, 8, 8)]
     np.testing.assert_allclose(found[0][1].landmarks, 4 + (UNIT - 0.5) * 16, atol=1e-4)
     assert found[2][0].picture_size == (50, 50)
+
+
+def test_an_answer_is_a_sequence_of_lips_and_knows_the_picture():
+    found = LipSegmenter(SamePoints(View(16, "square", 2.0), UNIT))(np.zeros((70, 90, 3), np.uint8), [BOX, BOX])
+    assert isinstance(found, Detections)
+    assert (len(found), found.picture_size, found.reason) == (2, (70, 90), "")
+    assert found[-1] is list(found)[1]
+    assert list(found[:1]) == [found[0]]
+    assert found[0] in found
+
+
+def test_one_picture_and_several_give_the_same():
+    segment = LipSegmenter(FindRed(View(32, "square", 1.6)))
+    pictures = [red_spot(x, 40.0) for x in (50.0, 55.5, 61.0)]
+    box = [40, 28, 80, 54]
+    for one, among in zip(pictures, segment.predict_batch(pictures, [box] * 3), strict=True):
+        np.testing.assert_array_equal(segment(one, box)[0].landmarks, among[0].landmarks)
 
 
 def test_no_boxes_do_not_call_the_model():
@@ -161,7 +183,7 @@ def test_bad_boxes_and_pictures_are_named(tmp_path):
     with pytest.raises(DataError, match=r"boxes\[0\]: x0 must be smaller"):
         segmenter(image, [5, 5, 5, 9])
     with pytest.raises(DataError, match=r"list\.csv, line 4: 90,1,95,4 lies outside the picture of 9 x 9"):
-        segmenter(image, [MouthBox(90, 1, 95, 4, "list.csv, line 4")])
+        segmenter(image, [Box.from_corners(90, 1, 95, 4, origin="list.csv, line 4")])
     with pytest.raises(DataError, match=r"none\.jpg"):
         segmenter(tmp_path / "none.jpg")
     with pytest.raises(DataError, match="shape"):
@@ -190,38 +212,41 @@ def test_a_missing_model_says_how_to_get_one(tmp_path):
     with pytest.raises(ModelError, match=r"no model folder there.*make repro"):
         LipSegmenter(tmp_path / "none")
     (tmp_path / "card.json").write_text("{}")
-    with pytest.raises(ModelError, match=r"model\.safetensors: missing"):
+    with pytest.raises(ModelError, match=r"cascade\.onnx: missing"):
         LipSegmenter(str(tmp_path))
 
 
 def test_the_public_names():
     assert lipseg.LipSegmenter is LipSegmenter
     assert lipseg.Lips is Lips
+    assert lipseg.Detections is Detections
+    assert lipseg.Box is Box
     assert isinstance(lipseg.__version__, str)
-    assert {"LipSegmenter", "Lips", "__version__"} <= set(dir(lipseg))
+    assert {"Box", "Detections", "LipSegmenter", "Lips", "__version__"} <= set(dir(lipseg))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = lipseg.nothing  # type: ignore[attr-defined]
     assert Path(lipseg.__file__).name == "__init__.py"
 
 
 def test_boxes_of_both_kinds_may_be_mixed():
-    boxes = [MouthBox(10.0, 20.0, 50.0, 40.0, "a test"), (12.0, 22.0, 52.0, 42.0)]
+    boxes = [Box.from_corners(10.0, 20.0, 50.0, 40.0, origin="a test"), (12.0, 22.0, 52.0, 42.0)]
     found = LipSegmenter(SamePoints(View(16, "square", 2.0), UNIT))(np.zeros((70, 90, 3), np.uint8), boxes)
-    assert [lips.box for lips in found] == [(10, 20, 50, 40), (12, 22, 52, 42)]
+    assert [lips.box.corners for lips in found] == [(10, 20, 50, 40), (12, 22, 52, 42)]
+    assert [lips.box.origin for lips in found] == ["a test", "boxes[1]"]
 
 
 @pytest.mark.parametrize("roll", [0.4, -1.2, 3.0])
 def test_points_of_a_rolled_box_come_back_turned(roll):
-    box = MouthBox(10.0, 20.0, 50.0, 40.0, roll=roll)
+    box = Box.from_corners(10.0, 20.0, 50.0, 40.0, roll=roll)
     (lips,) = LipSegmenter(SamePoints(View(16, "square", 2.0), UNIT))(np.zeros((70, 90, 3), np.uint8), [box])
     turn = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
     np.testing.assert_allclose(lips.landmarks, 30 + ((UNIT - 0.5) * 80) @ turn.T, atol=1e-4)
-    assert lips.roll == roll
+    assert lips.box == box
 
 
 @pytest.mark.parametrize("roll", [0.5, -2.0])
 def test_a_rolled_view_shows_what_its_points_come_back_to(roll):
-    box = MouthBox(40, 28, 80, 54, roll=roll)
+    box = Box.from_corners(40, 28, 80, 54, roll=roll)
     (lips,) = LipSegmenter(FindRed(View(32, "square", 1.6)))(red_spot(52.3, 44.8), [box])
     np.testing.assert_allclose(lips.landmarks, np.tile((52.3, 44.8), (56, 1)), atol=0.15)
 
@@ -230,23 +255,22 @@ def test_the_box_around_found_lips_is_that_of_the_next_frame():
     unit = np.array([0.5, 0.5]) + (UNIT - 0.5) * [0.6, 0.3]
     segmenter = LipSegmenter(SamePoints(View(16, "square", 2.0), unit))
     image = np.zeros((200, 200, 3), np.uint8)
-    (first,) = segmenter(image, [MouthBox(80, 90, 130, 115, roll=0.3)])
-    box = MouthBox.around(first.landmarks)
+    (first,) = segmenter(image, [Box.from_corners(80, 90, 130, 115, roll=0.3)])
+    box = Box.around(first.landmarks)
     (second,) = segmenter(image, [box])
     # The same view of a mouth turned as before: the landmarks turn with the box about its centre.
-    assert second.roll == box.roll
+    assert second.box == box
     own = (second.landmarks - second.landmarks.mean(0)) @ np.array(
         [[np.cos(box.roll), -np.sin(box.roll)], [np.sin(box.roll), np.cos(box.roll)]]
     )
-    expected = (unit - unit.mean(0)) * 2.0 * max(box.x1 - box.x0, box.y1 - box.y0)
+    expected = (unit - unit.mean(0)) * 2.0 * box.longer
     np.testing.assert_allclose(own, expected, atol=1e-3)
 
 
 def test_the_annotators_bias_is_taken_out_on_demand():
-    model = SamePoints(View(16, "square", 2.0), UNIT)
     image, box = np.zeros((70, 90, 3), np.uint8), [BOX]
-    (plain,) = LipSegmenter(model, unbiased=True)(image, box)  # a model without a bias
-    model.bias = np.array([0.1, 0.0], np.float32)
+    (plain,) = LipSegmenter(SamePoints(View(16, "square", 2.0), UNIT), unbiased=True)(image, box)  # without a bias
+    model = SamePoints(View(16, "square", 2.0), UNIT, (0.1, 0.0))
     (annotated,), (unbiased,) = LipSegmenter(model)(image, box), LipSegmenter(model, unbiased=True)(image, box)
     np.testing.assert_array_equal(annotated.landmarks, plain.landmarks)
     moved = annotated.landmarks - unbiased.landmarks
