@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lipseg.cli.exit_codes import UsageError
-from lipseg.errors import DataError
+from lipseg.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from lipseg.inference.locate import MouthBox

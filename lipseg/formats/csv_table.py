@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lipseg.formats.gathered import GatheredWriter, Row
-from lipseg.formats.writers import Result, finite_score, rounded
+from lipseg.formats.record import PictureRecord, finite_score, rounded
 
 
 class CsvWriter(GatheredWriter):
@@ -19,10 +19,10 @@ class CsvWriter(GatheredWriter):
     name = "csv"
     file_name = "landmarks.csv"
 
-    def row(self, place: str, result: Result) -> Row:
+    def row(self, place: str, record: PictureRecord) -> Row:
         faces = [
             [face, finite_score(lips), lips.component, *rounded(lips.landmarks[:, 0]), *rounded(lips.landmarks[:, 1])]
-            for face, lips in enumerate(result.lips)
+            for face, lips in enumerate(record.lips)
         ]
         return {"image": place, "faces": faces}
 

@@ -12,7 +12,7 @@ from lipseg import scheme
 from lipseg.errors import DataError
 from lipseg.makeup import oklab
 from lipseg.rendering.coverage import scanline_coverage
-from lipseg.rendering.masks import smooth
+from lipseg.rendering.curves import smooth
 
 Colour = tuple[int, int, int]
 Floats = NDArray[np.floating[Any]]
