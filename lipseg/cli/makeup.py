@@ -81,7 +81,7 @@ def makeup(
             if isinstance(its_boxes, DataError):
                 raise its_boxes
             if _is_video(path):
-                # Its painter knows people by their ids, which begin anew with every video.
+                # A painter remembers people by their ids, and every video counts them from 1: each gets its own.
                 _paint_video(path, target, segmenter, its_boxes, _painter(colour, opacity, finish))
             else:
                 content = _painted(path, target, segmenter, its_boxes, painter)

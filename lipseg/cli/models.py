@@ -1,4 +1,4 @@
-"""The options that say which model finds the lips and which detector the faces, and what they make."""
+"""The options for the model and the face detector, and the segmenter that they ask for."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,7 +30,9 @@ MinScoreOption = Annotated[
 UnbiasedOption = Annotated[
     bool,
     typer.Option(
-        "--unbiased", help="Take out the annotators' bias to one side: nearer to the lips, farther from annotations."
+        "--unbiased",
+        help="Undo the sideways shift that the model learnt from its annotators: the contours then lie nearer to the "
+        "lips in the picture, and farther from such annotations.",
     ),
 ]
 

@@ -44,7 +44,7 @@ class CsvWriter(GatheredWriter):
             if len(fields) != len(header) - 1:
                 raise ValueError("rows of different lengths")
             faces = rows.setdefault(image, {"image": image, "faces": []})["faces"]
-            # Text stays text: what was written is written again to the letter.
+            # Kept as text, so that an earlier run's numbers are written again as they were.
             faces += [fields] if fields[0] else []
         return list(rows.values())
 

@@ -61,7 +61,8 @@ class Gathering:
         overwrite: whether what is there may be replaced.
 
     Raises:
-        UsageError: if something is there and neither of them was asked for, or it cannot be gone on with.
+        UsageError: if an earlier run left a journal and neither ``resume`` nor ``overwrite`` is set, or if what is to
+            be gone on with was not written by lipseg.
     """
 
     def __init__(self, writer: GatheredWriter, folder: Path, *, resume: bool, overwrite: bool) -> None:
