@@ -15,3 +15,15 @@ class ParamsError(LipsegError):
 
 class ModelError(LipsegError):
     """A model folder or artifact is missing, incomplete or does not fit the code. Names the file and the array."""
+
+
+class UsageError(LipsegError):
+    """What was asked for cannot be done; nothing has been done yet. Names the option or the file."""
+
+
+class OutputError(LipsegError):
+    """A result cannot be written. Names the file."""
+
+
+class MissingLibraryError(LipsegError):
+    """A library that only some installations have is needed. Names the command that installs it."""

@@ -10,6 +10,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lipseg.errors import OutputError
+
+
+@contextmanager
+def output_errors(path: Path | str) -> Iterator[None]:
+    """Turns what the system says about writing a file into an ``OutputError``.
+
+    Args:
+        path: the file, as the user knows it; what the system names may be what is written beside it.
+
+    Raises:
+        OutputError: for every OSError of the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:

@@ -5,7 +5,6 @@ import io
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import imageio.v3 as iio
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError, features
@@ -163,9 +162,9 @@ def write_image(path: Path, image: NDArray[np.uint8], *, quality: int = 90) -> N
 
     Args:
         path: .png or .jpg.
-        image: (height, width), or (height, width, 3 or 4) uint8 RGB(A).
+        image: (height, width), or (height, width, 3 or 4) uint8 RGB(A); JPEG takes no alpha.
         quality: of a JPEG.
     """
     options: dict[str, Any] = {"quality": quality} if path.suffix.lower() in (".jpg", ".jpeg") else {}
     with whole_file(path) as partial:
-        iio.imwrite(partial, image, plugin="pillow", **options)
+        Image.fromarray(image).save(partial, **options)

@@ -177,8 +177,8 @@ class Detect:
     """The face detector whose boxes the locator learns from."""
 
     detector: Literal["yunet", "dlib"] = Field(description="which one; inference has to use the same")
-    size_px: int = Field(ge=64, le=4096, description="long side of the photo in the first attempt, pixels")
-    threshold: float = Field(ge=0, le=1, description="a face with a lower score is none")
+    size_px: int = Field(ge=64, le=4096, description="long side of the photo in the first search, at most, pixels")
+    threshold: float = Field(ge=0, le=1, description="of yunet: a face with a lower score is none")
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -11,7 +11,9 @@ from lipseg.training.faces import find_faces
 def main() -> None:
     at = stages.paths(__doc__, crops="folder of the crops", out="npz file of the faces")
     params = load_params()
-    detector = make_detector(params.detect.detector, params.detect.size_px, params.detect.threshold)
+    asked = params.detect
+    threshold = asked.threshold if asked.detector == "yunet" else None
+    detector = make_detector(asked.detector, asked.size_px, threshold)
     assert detector is not None  # "none" is no choice in params.yaml
     save_faces(at.out, find_faces(load_crops(at.crops), params.data, params.seed, detector))
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lipseg.cli.exit_codes import UsageError
-from lipseg.formats.writers import PICTURE_ENDINGS
+from lipseg.errors import UsageError
+from lipseg.formats.registry import PICTURE_ENDINGS
 
 # The word for a picture on standard input, which is also what results call it.
 STANDARD_INPUT = "-"

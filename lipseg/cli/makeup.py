@@ -1,34 +1,30 @@
 """``lipseg makeup``: lipstick on photos and videos."""
 
-import contextlib
-import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lipseg.cli.exit_codes import ExitCode, UsageError, output_errors
+from lipseg.cli.exit_codes import ExitCode
 from lipseg.cli.inputs import PAINTED_MARK, STANDARD_INPUT, find_images
 from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, load_segmenter
 from lipseg.cli.mouths import MouthBoxesOption, MouthBoxOption, boxes_of
-from lipseg.cli.printing import print_result, tell, tell_losses
+from lipseg.cli.printing import print_result, tell, tell_failure, tell_losses
 from lipseg.cli.termination import terminated_as_interrupted
-from lipseg.errors import DataError
-from lipseg.files import whole_file
+from lipseg.errors import DataError, UsageError
+from lipseg.files import output_errors, whole_file
+from lipseg.formats.photo import PHOTO_FORMATS, Photo
 from lipseg.inference.card import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from lipseg.inference.locate import MouthBox
+    from lipseg.boxes import Box
     from lipseg.inference.segmenter import LipSegmenter
     from lipseg.makeup.lipstick import Painter
     from lipseg.tracking.tracker import TrackedFrame
 
-_QUALITY = 95
 # Pictures of these endings are painted to JPEG, all others to PNG.
 _LOSSY = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".heic", ".heif", ".hif", ".avif"})
-# What -o may name a single picture's file, and Pillow's name of the format.
-_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 _VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
 
 
@@ -58,11 +54,13 @@ def makeup(
 ) -> None:
     """Put lipstick on the lips in photos and videos: on all faces, and not on teeth, tongue or skin.
 
-    Without -o, NAME.jpg becomes NAME.makeup.jpg beside it, photos of other formats NAME.makeup.png, and videos
-    NAME.makeup.mp4 with their sound. Everything but the lips stays as it is in PNG; JPEG is written at quality 95 with
-    the photo's EXIF data and colour profile. Mouth boxes given for a video are those of its first frame, and only these
-    mouths are painted. Prints the path of each file that was written. A photo without a face is not written: exit
-    code 3.
+    Without -o, the result lies beside its source: NAME.jpg becomes NAME.makeup.jpg, photos that are not JPEG become
+    NAME.makeup.png (HEIC and AVIF: .jpg), and videos NAME.makeup.mp4 with their sound. PNG leaves every pixel but the
+    lips' as it was; JPEG is written at quality 95. EXIF data and colour profile are kept. Mouth boxes given for a video
+    are those of its first frame, and only these mouths are painted.
+
+    Prints the path of each file that was written. Nothing is written of a photo without a face, and the exit code is
+    then 3.
     """
     painter = _painter(colour, opacity, finish)
     if Path(STANDARD_INPUT) in paths:
@@ -83,7 +81,7 @@ def makeup(
             if isinstance(its_boxes, DataError):
                 raise its_boxes
             if _is_video(path):
-                # Its painter knows people by their ids, which begin anew with every video.
+                # A painter remembers people by their ids, and every video counts them from 1: each gets its own.
                 _paint_video(path, target, segmenter, its_boxes, _painter(colour, opacity, finish))
             else:
                 content = _painted(path, target, segmenter, its_boxes, painter)
@@ -91,7 +89,7 @@ def makeup(
                     partial.write_bytes(content)
         except DataError as error:
             failed += 1
-            tell(str(error) if str(path) in str(error) else f"{path}: {error}")
+            tell_failure(path, str(error))
         else:
             print_result(str(target))
     if failed:
@@ -127,7 +125,7 @@ def _targets(paths: list[Path], images: list[tuple[Path, Path]], output: Path | 
             or one exists and may not be overwritten.
     """
     single = len(paths) == 1 and not paths[0].is_dir()
-    endings = set(_FORMATS)
+    endings = set(PHOTO_FORMATS)
     if single and _is_video(paths[0]):
         from lipseg.video.writing import SUFFIXES
 
@@ -168,51 +166,26 @@ def _ending(path: Path) -> str:
 
 
 def _painted(
-    path: Path, target: Path, segmenter: "LipSegmenter", boxes: "list[MouthBox] | None", painter: "Painter"
+    path: Path, target: Path, segmenter: "LipSegmenter", boxes: "list[Box] | None", painter: "Painter"
 ) -> bytes:
     """Returns the content of the file of a painted picture.
 
     Raises:
         DataError: if the picture cannot be read or shows no face.
     """
-    import numpy as np
-    from PIL import Image, ImageOps
-
-    from lipseg.images import read_image
     from lipseg.makeup.lipstick import paint_over
 
-    pixels = read_image(path)
-    faces = segmenter(pixels, boxes)
+    photo = Photo(path, target.suffix)
+    faces = segmenter(photo.shown, boxes)
     if not faces:
         raise DataError(f"{path}: no face found")
-    kind = _FORMATS[target.suffix.lower()]
-    options: dict[str, Any] = {"PNG": {"optimize": False}, "TIFF": {"compression": "tiff_deflate"}}.get(kind, {})
-    if kind in ("JPEG", "WEBP"):
-        options = {"quality": _QUALITY}
-    if kind == "JPEG":
-        options["subsampling"] = 0  # the colour of lips is finer than half the pixels
-    alpha = None
-    with Image.open(path) as original:
-        upright = original
-        with contextlib.suppress(Exception):  # as in reading: a damaged EXIF block does not make a photo unusable
-            upright = ImageOps.exif_transpose(original)  # says no longer that it is to be turned
-        if exif := upright.info.get("exif"):
-            options["exif"] = exif
-        if original.mode in ("RGB", "RGBA") and (profile := upright.info.get("icc_profile")):
-            options["icc_profile"] = profile
-        if original.has_transparency_data and kind != "JPEG":
-            layers = np.asarray(upright.convert("RGBA"))
-            pixels, alpha = layers[..., :3], layers[..., 3:]
-    pixels = pixels.copy()  # what Pillow decodes may be read-only
     for lips in faces:
-        paint_over(pixels, lips, painter.colour, painter.opacity, painter.finish)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels if alpha is None else np.concatenate([pixels, alpha], 2)).save(buffer, kind, **options)
-    return buffer.getvalue()
+        paint_over(photo.pixels, lips, painter.colour, painter.opacity, painter.finish)
+    return photo.encode()
 
 
 def _paint_video(
-    path: Path, target: Path, segmenter: "LipSegmenter", boxes: "list[MouthBox] | None", painter: "Painter"
+    path: Path, target: Path, segmenter: "LipSegmenter", boxes: "list[Box] | None", painter: "Painter"
 ) -> None:
     """Writes a painted video.
 

@@ -1,12 +1,11 @@
-"""The options that say which model finds the lips and which detector the faces, and what they make."""
+"""The options for the model and the face detector, and the segmenter that they ask for."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lipseg.cli.exit_codes import UsageError
-from lipseg.errors import DataError
+from lipseg.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from lipseg.inference.segmenter import LipSegmenter
@@ -31,7 +30,9 @@ MinScoreOption = Annotated[
 UnbiasedOption = Annotated[
     bool,
     typer.Option(
-        "--unbiased", help="Take out the annotators' bias to one side: nearer to the lips, farther from annotations."
+        "--unbiased",
+        help="Undo the sideways shift that the model learnt from its annotators: the contours then lie nearer to the "
+        "lips in the picture, and farther from such annotations.",
     ),
 ]
 

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lipseg.cli.exit_codes import UsageError
-from lipseg.errors import DataError
+from lipseg.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from lipseg.inference.locate import MouthBox
+    from lipseg.boxes import Box
 
 MouthBoxOption = Annotated[
     list[str] | None,
@@ -32,18 +31,18 @@ MouthBoxesOption = Annotated[
 ]
 
 # For each picture: its mouth boxes, None where they are to be looked for, or why it cannot be used.
-BoxesOf = dict[Path, "list[MouthBox] | DataError | None"]
+BoxesOf = dict[Path, "list[Box] | DataError | None"]
 
 
-def parse_boxes(texts: Sequence[str] | None) -> "list[MouthBox]":
+def parse_boxes(texts: Sequence[str] | None) -> "list[Box]":
     """Returns the boxes that ``--mouth-box`` gives.
 
     Raises:
         DataError: if one of the texts is no box.
     """
-    from lipseg.inference.locate import MouthBox
+    from lipseg.boxes import Box
 
-    return [MouthBox.parse(text, "--mouth-box") for text in texts or ()]
+    return [Box.parse(text, "--mouth-box") for text in texts or ()]
 
 
 def boxes_of(paths: list[Path], texts: Sequence[str] | None, file: Path | None) -> BoxesOf:
@@ -58,7 +57,7 @@ def boxes_of(paths: list[Path], texts: Sequence[str] | None, file: Path | None) 
         DataError: if a text is no box or the file no table of boxes.
         UsageError: if both are given, or the file holds no row of any of the pictures.
     """
-    from lipseg.inference.locate import match_boxes, read_boxes
+    from lipseg.formats.boxes_csv import match_boxes, read_boxes
 
     if texts and file is not None:
         raise UsageError("--mouth-box and --mouth-boxes: give one of them")

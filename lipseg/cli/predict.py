@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lipseg.cli.exit_codes import ExitCode, UsageError, output_errors
+from lipseg.cli.exit_codes import ExitCode
 from lipseg.cli.inputs import InputImage, find_images
 from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, UnbiasedOption, load_segmenter
 from lipseg.cli.mouths import BoxesOf, MouthBoxesOption, MouthBoxOption, boxes_of
-from lipseg.cli.printing import print_result, tell
-from lipseg.errors import DataError
+from lipseg.cli.plan import parse_formats, plan_gathered, plan_targets
+from lipseg.cli.printing import print_result, tell, tell_failure
+from lipseg.errors import DataError, UsageError
+from lipseg.files import output_errors
 from lipseg.formats.gathered import Gathering
-from lipseg.formats.plan import WRITERS, parse_formats, plan_gathered, plan_targets
-from lipseg.formats.writers import Result, Writer
+from lipseg.formats.picture_file import PictureWriter
+from lipseg.formats.record import PictureRecord
+from lipseg.formats.registry import WRITERS
 from lipseg.inference.card import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -64,13 +67,28 @@ def predict(
 ) -> None:
     """Find the lips in pictures of people.
 
-    Boxes and results are in pixels of the picture after EXIF rotation, pixel centres at integers. In a picture without
-    a box faces are looked for; with --detector none it is taken for a mouth crop: the mouth in its middle, with the
-    model's own margin around it.
+    Where neither --mouth-box nor --mouth-boxes says where a mouth is, faces are looked for. --detector none looks for
+    none and takes each picture for a mouth crop: the mouth in its middle, with the margin that the model was trained
+    with.
 
-    Without -o, prints one JSON object a picture: {"image", "width", "height", "faces": [{"box", "roll" (degrees, where
-    the box is turned), "score", "component", "outer", "inner"}]}, a "reason" where no face was found, an
-    "error" for a picture that failed. With -o, prints them only with --json, and not for pictures that were skipped.
+    Without -o, one JSON object a picture is printed: {"image", "width", "height", "faces"}. "faces" holds for each face
+    {"box", "roll", "score", "component", "opening", "opening_px", "width", "areas", "outer", "inner"}. A picture
+    without a face has a "reason", one that failed an "error". With -o, the objects are printed only with --json, and
+    not for pictures that were skipped.
+
+    \b
+      box         x0, y0, x1, y1 of the mouth box that the model was shown
+      roll        by how many degrees the box is turned; missing where it is upright
+      score       0 to 1, the probability that the contours are right
+      component   the mixture component (the mouth's state) whose head placed the landmarks
+      opening     opening_px over width; 0 is closed
+      opening_px  pixels between the lips in the middle of the mouth
+      width       pixels between the corners of the mouth
+      areas       square pixels of "upper", "lower" and "inner"
+      outer       28 points x, y of the outer contour; inner: of the inner one
+
+    Coordinates are pixels of the picture after EXIF rotation, and (0, 0) is the centre of the first pixel. COCO and
+    labelme count from that pixel's corner instead, so their x and y are larger by 0.5.
 
     \b
     Formats:
@@ -82,9 +100,8 @@ def predict(
       labelme  NAME.labelme.json, polygons
       coco     coco.json for the whole run, polygons and named landmarks
       csv      landmarks.csv for the whole run
-    COCO and labelme count from the first pixel's corner: 0.5 more than the others.
 
-    Every file is whole or absent, and a run that was stopped goes on with --resume.
+    Every file is whole or absent, and --resume goes on with a run that was stopped.
 
     Exit codes: 0 all done, also where no face was found; 1 unexpected error, such as a full disk; 2 wrong usage,
     nothing was done; 3 some pictures failed, the others were written; 4 model unusable; 130 interrupted.
@@ -92,7 +109,9 @@ def predict(
     if formats is not None and output is None and formats.strip().lower() != "json":
         raise UsageError("--format: give the folder to write to with -o DIR")
     if resume and force:
-        raise UsageError("--resume and --force: give one of them; the one keeps files, the other replaces them")
+        raise UsageError(
+            "--resume and --force: give one of them; --resume keeps files that exist, --force replaces them"
+        )
     if resume and output is None:
         raise UsageError("--resume: give the folder to go on in with -o DIR")
     writers, gathered_writers = parse_formats(formats or _DEFAULT_FORMATS)
@@ -119,10 +138,10 @@ def predict(
         if output is not None:
             with output_errors(output):
                 output.mkdir(parents=True, exist_ok=True)
-        results = _results(segmenter, [image for image, _ in todo], boxes, batch_size)
+        records = _records(segmenter, [image for image, _ in todo], boxes, batch_size)
         try:
             failed = _deliver(
-                results, todo, writers, gatherings, to_folder=output is not None, print_rows=as_json or output is None
+                records, todo, writers, gatherings, to_folder=output is not None, print_rows=as_json or output is None
             )
         finally:
             for gathering in gatherings:
@@ -138,47 +157,47 @@ def predict(
 
 
 def _deliver(
-    results: Iterator[Result],
+    records: Iterator[PictureRecord],
     todo: list[tuple[InputImage, dict[str, Path]]],
-    writers: list[Writer],
+    writers: list[PictureWriter],
     gatherings: list[Gathering],
     *,
     to_folder: bool,
     print_rows: bool,
 ) -> int:
-    """Writes and prints the results in order; returns how many pictures failed."""
+    """Writes and prints the records in order; returns how many pictures failed."""
     from lipseg.progress import progress
 
     failed = no_face = 0
-    # In a log a bar is noise; rows that run over a terminal and a bar on the same one would overwrite each other.
+    # A bar would be noise in a log, and on a terminal it would overwrite the rows that are printed there.
     if sys.stderr.isatty() and not (print_rows and sys.stdout.isatty()):
-        results = iter(progress(results, total=len(todo), unit="image"))
-    for result, (image, targets) in zip(results, todo, strict=True):
-        if to_folder and not result.error:
-            result = _written(result, writers, targets)
-        if result.error:
+        records = iter(progress(records, total=len(todo), unit="image"))
+    for record, (image, targets) in zip(records, todo, strict=True):
+        if to_folder and not record.error:
+            record = _written(record, writers, targets)
+        if record.error:
             failed += 1
-            tell(result.error if str(result.path) in result.error else f"{result.path}: {result.error}")
+            tell_failure(record.path, record.error)
         else:
-            no_face += not result.lips
+            no_face += not record.lips
             place = image.place.as_posix()
             for gathering in gatherings:
                 if place not in gathering:
-                    gathering.add(place, result)
+                    gathering.add(place, record)
         if print_rows:
-            print_result(result.as_json_line())
+            print_result(record.as_json_line())
     if no_face:
         tell(f"{no_face} of {len(todo)} pictures without a face")
     return failed
 
 
-def _results(
+def _records(
     segmenter: "LipSegmenter", images: Iterable[InputImage], boxes: BoxesOf, batch_size: int
-) -> Iterator[Result]:
-    """Yields the result of each picture in order, a batch at a time.
+) -> Iterator[PictureRecord]:
+    """Yields the record of each picture in order, a batch at a time.
 
-    While the model looks at one batch and its files are written, a thread reads the next: of a picture only its views
-    are kept, so that no more than one decoded picture is in memory for it.
+    While the model looks at one batch and its files are written, a thread reads the pictures of the next. It keeps
+    only the views of their mouths, so that one decoded picture at most is in memory.
     """
     from lipseg.images import decode_image
     from lipseg.prefetch import prefetch
@@ -198,24 +217,26 @@ def _results(
         yield from _solved(segmenter, batch)
 
 
-def _solved(segmenter: "LipSegmenter", batch: "list[tuple[InputImage, MouthViews | DataError]]") -> Iterator[Result]:
-    """Yields the results of a batch in order."""
+def _solved(
+    segmenter: "LipSegmenter", batch: "list[tuple[InputImage, MouthViews | DataError]]"
+) -> Iterator[PictureRecord]:
+    """Yields the records of a batch in order."""
     solved = iter(segmenter.predict_views([cut for _, cut in batch if not isinstance(cut, DataError)]))
     for image, cut in batch:
         if isinstance(cut, DataError):
-            yield Result(image.path, error=str(cut))
+            yield PictureRecord(image.path, error=str(cut))
         else:
             found = next(solved)
             reason = "" if found else found.reason or "no face found"
-            yield Result(image.path, cut.picture_size, list(found), reason=reason, content=image.content)
+            yield PictureRecord(image.path, cut.picture_size, list(found), reason=reason, content=image.content)
 
 
-def _written(result: Result, writers: list[Writer], targets: dict[str, Path]) -> Result:
-    """Writes the files of a picture and returns its result, a failed one if the picture cannot be read any more."""
+def _written(record: PictureRecord, writers: list[PictureWriter], targets: dict[str, Path]) -> PictureRecord:
+    """Writes the files of a picture and returns its record, with the error if it can no longer be read."""
     try:
         for writer in writers:
             if writer.name in targets:
-                writer.write(targets[writer.name], result)
+                writer.write(targets[writer.name], record)
     except DataError as error:
-        return Result(result.path, error=str(error))
-    return result
+        return PictureRecord(record.path, error=str(error))
+    return record

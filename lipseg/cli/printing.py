@@ -20,6 +20,11 @@ def tell(message: str) -> None:
     tqdm.write(message, file=sys.stderr)
 
 
+def tell_failure(path: Path, message: str) -> None:
+    """Says on standard error why an input failed, with its name if the message does not name it."""
+    tell(message if str(path) in message else f"{path}: {message}")
+
+
 def tell_losses(source: Path, summary: "VideoSummary") -> None:
     """Says on standard error what of a video could not be decoded or kept, if anything."""
     if summary.broken:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lipseg.cli.exit_codes import UsageError, output_errors
 from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, UnbiasedOption, load_segmenter
 from lipseg.cli.mouths import parse_boxes
 from lipseg.cli.printing import print_result, tell_losses
 from lipseg.cli.termination import terminated_as_interrupted
+from lipseg.errors import UsageError
+from lipseg.files import output_errors
 from lipseg.inference.card import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -63,10 +64,10 @@ def video(
 ) -> None:
     """Follow the lips of everybody in a video, with ids that last from frame to frame.
 
-    Coordinates are pixels of the upright frame, times those of the video. Prints one JSON object a frame: {"frame",
-    "time", "faces": [{"id", "opening", "opening_px", "width", "areas", "component", "score", "outer", "inner"}]}, with an
-    empty list where there is no mouth; opening_px is the gap between the lips, opening the same over the width. Broken
-    frames are skipped and counted.
+    One JSON object a frame is printed, or written to a file: {"frame", "time", "faces"}. "time" is the video's own, in
+    seconds. "faces" holds for each face its "id" and then what `lipseg predict --help` lists: {"id", "box", "roll",
+    "score", "component", "opening", "opening_px", "width", "areas", "outer", "inner"}; a frame without a mouth has an
+    empty list. Coordinates are pixels of the upright frame. Frames that cannot be decoded are skipped and counted.
     """
     to_stdout = landmarks == Path("-") or (output is None and landmarks is None)
     rows_file = None if to_stdout else landmarks
@@ -77,7 +78,6 @@ def video(
 
     from lipseg.progress import progress
     from lipseg.tracking.tracker import TrackParams
-    from lipseg.video.overlay import draw_lips
     from lipseg.video.process import process_video
     from lipseg.video.reading import VideoReader
     from lipseg.video.rows import frame_line, open_rows
@@ -100,7 +100,7 @@ def video(
         if rows_file is not None:
             stack.enter_context(output_errors(rows_file))
             rows = stack.enter_context(open_rows(rows_file))
-        # Rows that run over a terminal and a bar on the same one would overwrite each other.
+        # On a terminal a bar would overwrite the rows that are printed there.
         bar = None
         if not (to_stdout and sys.stdout.isatty()):
             bar = stack.enter_context(progress(total=total, unit="frame"))
@@ -116,7 +116,13 @@ def video(
 
         with output_errors(output or "standard output"):
             summary = process_video(
-                reader, output, segmenter, draw_lips, boxes=boxes, params=TrackParams(**options), every=every, seen=seen
+                reader,
+                output,
+                segmenter,
+                boxes=boxes,
+                params=TrackParams(**options),
+                every=every,
+                seen=seen,
             )
     _report(summary, source, [path for path in (output, rows_file) if path is not None])
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from lipseg import scheme
 from lipseg.data.annotations import FaceSample, Unusable, get_reader
 from lipseg.data.crop_set import SPLITS, CropSet, load_crops
-from lipseg.data.sheets import draw_contours, tile
+from lipseg.data.sheets import tile
 from lipseg.data.tables import write_arrays, write_json
 from lipseg.data.workers import end_with_parent
 from lipseg.errors import DataError
@@ -31,6 +31,7 @@ from lipseg.geometry import Array, view_to_image, warp
 from lipseg.images import read_image
 from lipseg.params import Crop, Data
 from lipseg.progress import progress
+from lipseg.rendering.overlay import draw_lips
 
 _SHEET_FACES = 96
 
@@ -175,10 +176,7 @@ def _write_crops(partial: Path, kept_csv: Path, data: Data, crop: Crop, seed: in
 def crop_sheet(crops: CropSet, count: int = _SHEET_FACES) -> NDArray[np.uint8]:
     """Returns evenly spread crops with their landmarks, (height, width, 3) uint8."""
     chosen = np.unique(np.linspace(0, len(crops) - 1, count).round().astype(int))
-    pictures = [
-        draw_contours(np.ascontiguousarray(crops.images[i]), crops.to_image(i).inverse()(crops.points_px[i]))
-        for i in chosen
-    ]
+    pictures = [draw_lips(np.array(crops.images[i]), crops.to_image(i).inverse()(crops.points_px[i])) for i in chosen]
     return tile(pictures, 12)
 
 

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from lipseg.data.annotations import FaceSample, synthetic
 from lipseg.data.face_paint import paint_face, sample_palette
 from lipseg.data.face_shape import STATES, FaceShape, Pose, sample_shape
-from lipseg.data.sheets import draw_contours, tile
+from lipseg.data.sheets import tile
 from lipseg.data.workers import end_with_parent
 from lipseg.errors import DataError
 from lipseg.files import whole_folder
 from lipseg.images import read_image, write_image
 from lipseg.progress import progress
+from lipseg.rendering.overlay import draw_lips
 from lipseg.scheme import Points
 
 # How far the nose stands out of the head, in face units.
@@ -149,7 +150,7 @@ def contact_sheet(root: Path, columns: int = 8) -> NDArray[np.uint8]:
             rows[face.state].append(face)
     pictures: list[NDArray[np.uint8]] = []
     for faces in rows.values():
-        drawn = [draw_contours(read_image(face.image), face.points_px) for face in faces]
+        drawn = [draw_lips(np.array(read_image(face.image)), face.points_px) for face in faces]
         pictures += drawn
         if drawn:
             pictures += [np.full_like(drawn[0], 128)] * (columns - len(drawn))

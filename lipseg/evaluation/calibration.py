@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lipseg.evaluation.trials import SEEN, UNSEEN, Trials
+from lipseg.evaluation.trials import ASTRAY, SEEN, UNSEEN, Trials
 from lipseg.inference.card import Thresholds
 from lipseg.model.confidence import FARTHEST, Confidence
 
@@ -62,9 +62,12 @@ def fit_thresholds(trials: Trials, scores: Scores, bound: float) -> Thresholds:
     good = trials.contour < bound
     believable = trials.presence[good] if good.any() else np.zeros(1)
     min_presence = min(0.0, float(np.percentile(believable, 0.2)))
-    passing = np.where(trials.presence >= min_presence, scores, 0.0)
-    plain, unseen = passing[trials.kind == "plain"], passing[~trials.seen]
-    wanted = float(np.quantile(unseen, 1 - _PASSING)) + 1e-3
+    # Clearly visible mouths count whatever their scores: the least score is for the others. Guesses about the whole
+    # picture have least scores of their own.
+    judged = (trials.presence < Thresholds().clear_presence) & np.isfinite(trials.presence)
+    passing = np.where((trials.presence >= min_presence) & np.isfinite(trials.presence), scores, 0.0)
+    plain, false = passing[trials.kind == "plain"], passing[trials.false & judged]
+    wanted = float(np.quantile(false, 1 - _PASSING)) + 1e-3 if len(false) else 0.0
     bearable = float(np.quantile(plain, _LOST))
     min_score = float(np.clip(min(wanted, bearable), _LEAST, _MOST))
     return Thresholds(calibrated=True, min_score=min_score, min_presence=min_presence)
@@ -89,7 +92,9 @@ def calibration_figures(confidence: Confidence, rules: Thresholds, trials: Trial
     scores = trials.score
     passing = counting(rules, trials.presence, scores)
     seen, plain = trials.seen, trials.kind == "plain"
-    kinds = [kind for kind in (*SEEN, *UNSEEN) if kind in trials.kind]
+    kinds = [kind for kind in (*SEEN, *ASTRAY, *UNSEEN) if kind in trials.kind]
+    # An answer on a mouth that the picture shows in spite of its face box is none to be dropped.
+    asked = trials.seen | trials.false
     first = confidence.score(trials.evidence)
     return {
         "trials": len(good),
@@ -99,7 +104,7 @@ def calibration_figures(confidence: Confidence, rules: Thresholds, trials: Trial
         "all": _probability(scores, good),
         "faces": _probability(scores[seen], good[seen]),
         "plain_faces": _probability(scores[plain], good[plain]),
-        "passing": {kind: float(passing[trials.kind == kind].mean()) for kind in kinds},
+        "passing": {kind: _share(passing[asked & (trials.kind == kind)]) for kind in kinds},
         "median_score": {kind: float(np.median(scores[trials.kind == kind])) for kind in kinds},
         "aurc": _rankings(trials, seen, first),
         "aurc_plain": _rankings(trials, plain, first),
@@ -200,3 +205,7 @@ def _sigmoid(x: Scores) -> Scores:
 def _logit(scores: Scores) -> Scores:
     clipped = np.clip(scores, 1e-6, 1 - 1e-6)
     return np.log(clipped / (1 - clipped))
+
+
+def _share(which: NDArray[np.bool_]) -> float | None:
+    return float(which.mean()) if len(which) else None

@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lipseg.data.sheets import INNER_COLOUR, OUTER_COLOUR, Colour, draw_contours, tile
+from lipseg.data.sheets import tile
 from lipseg.geometry import View, bounding_box, warp
+from lipseg.rendering import palette
+from lipseg.rendering.overlay import draw_lips
 
-TRUTH_COLOUR: Colour = (255, 70, 240)
-COLOURS: dict[str, Colour] = {"truth": TRUTH_COLOUR, "outer": OUTER_COLOUR, "inner": INNER_COLOUR}
+COLOURS: dict[str, palette.Colour] = {"truth": palette.TRUTH, "outer": palette.OUTER, "inner": palette.INNER}
 
 Array = NDArray[np.floating[Any]]
 Image = NDArray[np.uint8]
@@ -19,29 +20,24 @@ Image = NDArray[np.uint8]
 _CAPTION_HEIGHT = 18
 
 
-def overlay(image: Image, predicted: Array | None, truth: Array | None = None, *, scale: int = 1) -> Image:
-    """Returns an enlarged copy of a picture with the truth and, over it, the prediction.
+def overlay(image: Image, predicted: Array | None, truth: Array | None = None) -> Image:
+    """Returns a copy of a picture with the truth and, over it, the prediction.
 
     Args:
         image: (height, width, 3) uint8 RGB.
         predicted: (56, 2) landmarks in the picture's pixels, drawn in ``COLOURS["outer"]`` and ``["inner"]``; None
             where no mouth was found.
         truth: (56, 2) landmarks in the picture's pixels, both contours in ``COLOURS["truth"]``; None to leave it out.
-        scale: how many times larger the copy is.
 
     Returns:
-        (scale * height, scale * width, 3) uint8 RGB.
+        (height, width, 3) uint8 RGB.
     """
-    canvas = np.ascontiguousarray(image)
-    if scale != 1:
-        canvas = cv2.resize(canvas, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC).astype(np.uint8)
-    layers = [(truth, TRUTH_COLOUR, TRUTH_COLOUR), (predicted, OUTER_COLOUR, INNER_COLOUR)]
-    for points, outer, inner in layers:
-        if points is not None:
-            # Pixel centres lie at integers: an enlarged picture moves them by half a pixel.
-            placed = (np.asarray(points, np.float64) + 0.5) * scale - 0.5
-            canvas = draw_contours(canvas, placed, outer=outer, inner=inner)
-    return canvas if canvas is not image else canvas.copy()
+    canvas = image.copy()
+    if truth is not None:
+        draw_lips(canvas, truth, outer=palette.TRUTH, inner=palette.TRUTH)
+    if predicted is not None:
+        draw_lips(canvas, predicted)
+    return canvas
 
 
 def close_up(image: Image, truth: Array, predicted: Array | None, *, size: int = 224, margin: float = 1.7) -> Image:

@@ -29,12 +29,16 @@ from lipseg.progress import progress
 
 # A face shown in one of these ways has a contour that can be right; of the others none can.
 SEEN = ("plain", "jittered", "degraded", "occluded")
-UNSEEN = ("covered", "elsewhere", "turned", "background", "drawn")
+# Here the face box leads astray, beside the mouth or turned away from it; the picture shows the mouth all the same.
+ASTRAY = ("elsewhere", "turned")
+UNSEEN = ("covered", "background", "drawn")
 # How often each is shown in a round.
 _SHOWN = {"plain": 2, "jittered": 1, "degraded": 1, "occluded": 1, "covered": 1, "elsewhere": 1, "turned": 1}
 _REACH = 2.4  # sides of the face box that are cut out of the photo
 _MOST_PX = 288  # of that part
 _CHUNK = 32
+# Outlines this far off, as a share of the inter-ocular distance, are not of the mouth at all.
+_OFF_THE_MOUTH = 0.15
 # Presence logit of a trial in which the locator saw nothing that could be a mouth.
 _NOWHERE = -20.0
 
@@ -54,7 +58,7 @@ class Trials:
         score: (N,) float64 of the answer that a user gets, of the best look; 0 where there is none.
         contour: (N,) float64 mean distance between true outlines and those of that answer over the inter-ocular
             distance; infinite where no mouth can be seen, or none was found.
-        kind: (N,) str, one of ``SEEN`` and ``UNSEEN``.
+        kind: (N,) str, one of ``SEEN``, ``ASTRAY`` and ``UNSEEN``.
     """
 
     evidence: NDArray[np.float32]
@@ -65,8 +69,13 @@ class Trials:
 
     @property
     def seen(self) -> NDArray[np.bool_]:
-        """(N,) whether there is a mouth to be seen."""
+        """(N,) whether there is a mouth to be seen where the face box says."""
         return np.isin(self.kind, SEEN)
+
+    @property
+    def false(self) -> NDArray[np.bool_]:
+        """(N,) whether the answer, if there is one, is on no mouth, and ought to be dropped."""
+        return ~self.seen & (self.contour > _OFF_THE_MOUTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +187,11 @@ def _shows(
             elif kind == "covered":
                 shows.append((kind, _hidden(part, truth, rng, whole=True), box, None))
             elif kind == "elsewhere":
-                shows.append((kind, part, _beside(face, truth, rng), None))
+                shows.append((kind, part, _beside(face, truth, rng), truth))
             else:
                 turned = _moved(face, rng, 0.1, 0.15, 0.3)
                 turned = replace(turned, roll=turned.roll + rng.uniform(0.6, 1.4) * np.pi)
-                shows.append((kind, part, turned, None))
+                shows.append((kind, part, turned, truth))
     # Each round one picture with nothing in it.
     size = int(rng.integers(120, 400))
     drawn = draw_negative(rng, size, size)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lipseg import __version__
 from lipseg.formats.gathered import GatheredWriter, Row
-from lipseg.formats.writers import Result, finite_score, rounded
+from lipseg.formats.record import PictureRecord, finite_score, rounded
 
 if TYPE_CHECKING:
     from lipseg.inference.lips import Lips
@@ -29,11 +29,11 @@ class CocoWriter(GatheredWriter):
     name = "coco"
     file_name = "coco.json"
 
-    def row(self, place: str, result: Result) -> Row:
-        height, width = result.picture_size
+    def row(self, place: str, record: PictureRecord) -> Row:
+        height, width = record.picture_size
         annotations = [
             annotation
-            for face, lips in enumerate(result.lips)
+            for face, lips in enumerate(record.lips)
             for annotation in _annotations(lips, face, height, width)
         ]
         return {"image": place, "width": width, "height": height, "annotations": annotations}

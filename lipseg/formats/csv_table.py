@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lipseg.formats.gathered import GatheredWriter, Row
-from lipseg.formats.writers import Result, finite_score, rounded
+from lipseg.formats.record import PictureRecord, finite_score, rounded
 
 
 class CsvWriter(GatheredWriter):
@@ -19,10 +19,10 @@ class CsvWriter(GatheredWriter):
     name = "csv"
     file_name = "landmarks.csv"
 
-    def row(self, place: str, result: Result) -> Row:
+    def row(self, place: str, record: PictureRecord) -> Row:
         faces = [
             [face, finite_score(lips), lips.component, *rounded(lips.landmarks[:, 0]), *rounded(lips.landmarks[:, 1])]
-            for face, lips in enumerate(result.lips)
+            for face, lips in enumerate(record.lips)
         ]
         return {"image": place, "faces": faces}
 
@@ -44,7 +44,7 @@ class CsvWriter(GatheredWriter):
             if len(fields) != len(header) - 1:
                 raise ValueError("rows of different lengths")
             faces = rows.setdefault(image, {"image": image, "faces": []})["faces"]
-            # Text stays text: what was written is written again to the letter.
+            # Kept as text, so that an earlier run's numbers are written again as they were.
             faces += [fields] if fields[0] else []
         return list(rows.values())
 

@@ -9,15 +9,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
-from lipseg.cli.exit_codes import UsageError, output_errors
-from lipseg.files import whole_file
-from lipseg.formats.writers import Result
+from lipseg.errors import UsageError
+from lipseg.files import output_errors, whole_file
+from lipseg.formats.record import PictureRecord
 
 Row = dict[str, Any]
 
 
 class GatheredWriter(ABC):
-    """Makes one file of the results of all pictures.
+    """Makes one file of what is known of all pictures.
 
     Rows are JSON-able and hold the picture's place under "image".
 
@@ -30,12 +30,12 @@ class GatheredWriter(ABC):
     file_name: ClassVar[str]
 
     @abstractmethod
-    def row(self, place: str, result: Result) -> Row:
+    def row(self, place: str, record: PictureRecord) -> Row:
         """Returns the row of a picture.
 
         Args:
             place: the picture's path below the folder that was given, with slashes: what the file calls it.
-            result: without an error.
+            record: without an error.
         """
 
     @abstractmethod
@@ -61,7 +61,8 @@ class Gathering:
         overwrite: whether what is there may be replaced.
 
     Raises:
-        UsageError: if something is there and neither of them was asked for, or it cannot be gone on with.
+        UsageError: if an earlier run left a journal and neither ``resume`` nor ``overwrite`` is set, or if what is to
+            be gone on with was not written by lipseg.
     """
 
     def __init__(self, writer: GatheredWriter, folder: Path, *, resume: bool, overwrite: bool) -> None:
@@ -107,13 +108,13 @@ class Gathering:
                 "gone on with; give --force to replace it, or another folder with -o"
             ) from error
 
-    def add(self, place: str, result: Result) -> None:
+    def add(self, place: str, record: PictureRecord) -> None:
         """Puts a picture into the journal.
 
         Raises:
             OutputError: if it cannot be written.
         """
-        self._append(self.writer.row(place, result))
+        self._append(self.writer.row(place, record))
 
     def _append(self, row: Row) -> None:
         line = (json.dumps(row, allow_nan=False) + "\n").encode()

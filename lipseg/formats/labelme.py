@@ -4,13 +4,14 @@ import json
 import os
 from pathlib import Path
 
-from lipseg.formats.writers import Result, Writer, rounded
+from lipseg.formats.picture_file import PictureWriter
+from lipseg.formats.record import PictureRecord, rounded
 
 # Of the file format; labelme reads older ones.
 _VERSION = "5.5.0"
 
 
-class LabelmeWriter(Writer):
+class LabelmeWriter(PictureWriter):
     """Polygons of upper lip, lower lip and inner mouth, grouped by face, beside a link to the picture.
 
     labelme counts from the corner of the first pixel: 0.5 more in x and y than lipseg's own coordinates, whose pixel
@@ -20,10 +21,10 @@ class LabelmeWriter(Writer):
     name = "labelme"
     ending = ".labelme.json"
 
-    def encode(self, result: Result, target: Path) -> bytes:
+    def encode(self, record: PictureRecord, target: Path) -> bytes:
         from lipseg.rendering.polygons import regions_in_picture
 
-        height, width = result.picture_size
+        height, width = record.picture_size
         shapes = [
             {
                 "label": label,
@@ -33,14 +34,14 @@ class LabelmeWriter(Writer):
                 "shape_type": "polygon",
                 "flags": {},
             }
-            for face, lips in enumerate(result.lips)
+            for face, lips in enumerate(record.lips)
             for label, polygon in regions_in_picture(lips.landmarks, height, width).items()
         ]
         content = {
             "version": _VERSION,
             "flags": {},
             "shapes": shapes,
-            "imagePath": _link(result, target),
+            "imagePath": _link(record, target),
             "imageData": None,
             "imageHeight": height,
             "imageWidth": width,
@@ -48,13 +49,13 @@ class LabelmeWriter(Writer):
         return (json.dumps(content, allow_nan=False, indent=1) + "\n").encode()
 
 
-def _link(result: Result, target: Path) -> str:
+def _link(record: PictureRecord, target: Path) -> str:
     """Returns the way from the file to its picture, with slashes."""
-    if result.content is not None:
-        return str(result.path)
+    if record.content is not None:
+        return str(record.path)
     try:
         # Both resolved: ".." behind a linked folder leads elsewhere than it reads.
-        link = os.path.relpath(result.path.resolve(), target.parent.resolve())
+        link = os.path.relpath(record.path.resolve(), target.parent.resolve())
     except ValueError:  # on another drive (Windows)
-        link = str(result.path.resolve())
+        link = str(record.path.resolve())
     return Path(link).as_posix()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lipseg import scheme
 from lipseg.boxes import Box
 from lipseg.rendering import masks, measures
+from lipseg.rendering.matte import matte
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +57,7 @@ class Lips:
         Raises:
             ValueError: for another region.
         """
-        return masks.matte(self.landmarks, *self.picture_size, region)
+        return matte(self.landmarks, *self.picture_size, region)
 
     def mask(self, region: str = "lips") -> NDArray[np.bool_]:
         """Returns the (height, width) mask of "mouth", "lips", "inner", "upper" or "lower".

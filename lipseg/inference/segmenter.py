@@ -40,8 +40,6 @@ class LipSegmenter:
 
     Attributes:
         predictor: the model behind it.
-        min_score: the score that a mouth must reach where the segmenter looks for faces itself; None for the
-            thresholds of the model.
     """
 
     def __init__(
@@ -78,11 +76,16 @@ class LipSegmenter:
             model if not isinstance(model, (str, Path)) else load_predictor(Path(model), threads)
         )
         cv2.setNumThreads(threads)
-        self.min_score = min_score
+        self._min_score = min_score
         self._bias = np.array(self.predictor.runtime.bias, np.float32) if unbiased else None
         # The usual detector is loaded when the first picture comes without boxes; a wrong name or file is told at once.
         lazy = detector == DEFAULT_DETECTOR
         self._detector = make_detector(detector) if isinstance(detector, str) and not lazy else detector
+
+    @property
+    def min_score(self) -> float:
+        """The least score that the caller asked for, else the model's own for mouths that are not clearly visible."""
+        return self.predictor.runtime.thresholds.min_score if self._min_score is None else self._min_score
 
     @property
     def finds_faces(self) -> bool:
@@ -151,7 +154,7 @@ class LipSegmenter:
             return cut_views(pixels, [Candidate(box) for box in given], runtime.view)
         if (detector := self.detector) is None:
             return cut_views(pixels, [Candidate(whole_picture(height, width, runtime.view))], runtime.view)
-        found = find_mouths(pixels, detector, runtime, self.predictor.locator, self.min_score)
+        found = find_mouths(pixels, detector, runtime, self.predictor.locator, self._min_score)
         again = runtime.thresholds.calibrated
         return cut_views(pixels, found.mouths, runtime.view, found=True, reason=found.reason, again=again)
 

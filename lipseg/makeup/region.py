@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lipseg import scheme
 from lipseg.makeup.grey import Grey, blur, ramp, step
 from lipseg.rendering.coverage import scanline_coverage
-from lipseg.rendering.masks import smooth
+from lipseg.rendering.curves import smooth
 
 # Lengths in shares of the mouth's width.
 _FEATHER = 0.013  # deviation of the blur that softens the edge

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lipseg.rendering.polygons import from_corner
+
 
 def scanline_coverage(
     polygon: NDArray[np.floating[Any]], low: tuple[int, int], rows: int, columns: int, fine: int
@@ -27,7 +29,7 @@ def scanline_coverage(
         (rows, fine, columns) float32 in 0..1; the mean over ``fine`` is the pixel's coverage.
     """
     lines = rows * fine
-    start = (polygon.astype(np.float64) - low + 0.5) * (1.0, fine)
+    start = from_corner(polygon.astype(np.float64) - low) * (1.0, fine)
     end = np.roll(start, -1, axis=0)
     # Line k lies at k + 0.5 in this frame; an edge holds its upper end and not its lower one, so every closed polygon
     # crosses every line an even number of times.

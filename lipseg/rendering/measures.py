@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg import scheme
+from lipseg.rendering.polygons import area
 
 Points = NDArray[np.floating[Any]]
 
@@ -46,10 +47,4 @@ def areas(points: Points) -> dict[str, float]:
         points: (56, 2) landmarks (x, y).
     """
     regions = scheme.region_polygons(points)
-    return {name: _area(regions[name]) for name in ("upper", "lower", "inner")}
-
-
-def _area(polygon: Points) -> float:
-    """The shoelace formula."""
-    x, y = polygon[:, 0].astype(np.float64), polygon[:, 1].astype(np.float64)
-    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
+    return {name: area(regions[name]) for name in ("upper", "lower", "inner")}

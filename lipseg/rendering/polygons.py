@@ -1,4 +1,4 @@
-"""The lips as polygons for annotation tools, which count from the corner of a picture's first pixel."""
+"""Polygons: their area, their part in a picture, their coordinates as OpenCV and as annotation tools count."""
 
 from typing import Any
 
@@ -8,6 +8,44 @@ from numpy.typing import NDArray
 from lipseg import scheme
 
 Points = NDArray[np.floating[Any]]
+
+# Fractional bits of the coordinates that OpenCV draws at ("shift").
+FRACTION_BITS = 4
+# Far beyond the edge a vertex only has to stay outside, and within OpenCV's 32-bit coordinates.
+_FARTHEST_PX = 1e6
+
+
+def require_landmarks(points: Points) -> None:
+    """Refuses what are not 56 finite landmarks.
+
+    Raises:
+        ValueError: if ``points`` has another shape than (56, 2) or is not finite.
+    """
+    if points.shape != (scheme.N_POINTS, 2) or not np.isfinite(points).all():
+        raise ValueError(f"expected {scheme.N_POINTS} finite landmarks (x, y), got an array of shape {points.shape}")
+
+
+def pixels_under(points: Points, height: int, width: int, *, beyond: int = 0) -> tuple[slice, slice]:
+    """Returns the rows and the columns of a picture that points reach into: the part that has to be drawn.
+
+    Args:
+        points: (n, 2) (x, y) in pixels of the picture, pixel centres at integers.
+        height: pixels of the picture.
+        width: pixels of the picture.
+        beyond: more rows and columns at the lower and right end.
+    """
+    limit = np.array([width, height])
+    low = np.clip(np.floor(points.min(0)), 0, limit).astype(int).tolist()
+    high = np.clip(np.floor(points.max(0)) + 1 + beyond, low, limit).astype(int).tolist()
+    return slice(low[1], high[1]), slice(low[0], high[0])
+
+
+def fixed_point(points: Points) -> NDArray[np.int32]:
+    """Returns points (..., 2) as OpenCV's drawing takes them with ``FRACTION_BITS``.
+
+    OpenCV too counts from the first pixel's centre. Points more than a million pixels away are moved to that distance.
+    """
+    return np.round(np.clip(points, -_FARTHEST_PX, _FARTHEST_PX) * 2**FRACTION_BITS).astype(np.int32)
 
 
 def from_corner(points: Points) -> NDArray[np.float64]:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from lipseg.boxes import Box, near, without_doubles
 from lipseg.errors import DataError
 from lipseg.tracking.matching import Gate, associate
-from lipseg.tracking.mouth_boxes import AnyBox, adapted, as_box
 from lipseg.tracking.params import TrackParams
 from lipseg.tracking.schedule import DetectionSchedule
 from lipseg.tracking.track import Track
@@ -49,7 +48,7 @@ class Tracker:
         segmenter: "LipSegmenter",
         detect: Detect | None = None,
         *,
-        boxes: Sequence[AnyBox] = (),
+        boxes: Sequence[Box] = (),
         params: TrackParams | None = None,
     ) -> None:
         """Prepares for a video.
@@ -64,14 +63,14 @@ class Tracker:
         Raises:
             DataError: if there is neither a detector nor a box to begin with.
         """
-        self._segmenter = adapted(segmenter)
+        self._segmenter = segmenter
         self._detect: Detect | None = detect or (self._segmenter.find if segmenter.finds_faces else None)
         if self._detect is None and not boxes:
             raise DataError("following mouths needs a detector, or the mouths' boxes in the first frame")
         self.params = params or TrackParams()
         self.detections = 0
         self._min_score = segmenter.min_score if self.params.min_score is None else self.params.min_score
-        self._given = [as_box(box) for box in boxes]
+        self._given = list(boxes)
         self._tracks: list[Track] = []  # confirmed and lost ones
         self._ids = 0
         self._time = -math.inf
@@ -235,7 +234,7 @@ def follow(
     frames: Iterable[Frame | tuple[float, Frame]],
     detect: Detect | None = None,
     *,
-    boxes: Sequence[AnyBox] = (),
+    boxes: Sequence[Box] = (),
     params: TrackParams | None = None,
 ) -> Iterator[TrackedFrame]:
     """Returns the mouths of every frame of a video, one frame at a time; none is kept.

@@ -3,11 +3,7 @@
 import importlib
 from typing import Any
 
-from lipseg.errors import LipsegError
-
-
-class MissingLibraryError(LipsegError):
-    """A library that only some installations have is needed. Names the command that installs it."""
+from lipseg.errors import MissingLibraryError
 
 
 def need(module: str, extra: str, purpose: str) -> Any:

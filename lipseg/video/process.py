@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lipseg.boxes import Box
 from lipseg.errors import DataError
 from lipseg.inference.segmenter import LipSegmenter
+from lipseg.rendering.overlay import draw_lips
 from lipseg.tracking import Detect, TrackedFrame, TrackedLips, Tracker, TrackParams
-from lipseg.tracking.mouth_boxes import AnyBox
-from lipseg.video.overlay import draw_lips
 from lipseg.video.reading import VideoReader
 from lipseg.video.writing import VideoWriter
 
@@ -38,14 +38,21 @@ class VideoSummary:
     detections: int
 
 
+def draw_mouths(image: NDArray[np.uint8], mouths: Sequence[TrackedLips]) -> NDArray[np.uint8]:
+    """Draws the contours of every mouth with its id into a frame (RGB uint8), and returns the same array."""
+    for mouth in mouths:
+        draw_lips(image, mouth.landmarks, label=str(mouth.id))
+    return image
+
+
 def process_video(
     source: Path | VideoReader,
     target: Path | None,
     segmenter: LipSegmenter,
-    paint: Paint = draw_lips,
+    paint: Paint = draw_mouths,
     *,
     detect: Detect | None = None,
-    boxes: Sequence[AnyBox] = (),
+    boxes: Sequence[Box] = (),
     params: TrackParams | None = None,
     every: int = 1,
     seen: Callable[[TrackedFrame], None] | None = None,

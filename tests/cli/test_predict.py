@@ -20,12 +20,16 @@ from PIL import Image
 
 import lipseg
 from lipseg.cli.app import main
-from lipseg.cli.exit_codes import ExitCode, OutputError
-from lipseg.errors import ModelError
-from lipseg.formats import writers
+from lipseg.cli.exit_codes import ExitCode
+from lipseg.errors import ModelError, OutputError
+from lipseg.formats.json_lines import JsonWriter
+from lipseg.formats.record import PictureRecord
 from lipseg.inference import segmenter
+from lipseg.rendering import palette
 
 MARGIN = Ellipses.view.margin
+# Of a face whose box is upright.
+FACE_KEYS = ("box", "score", "component", "opening", "opening_px", "width", "areas", "outer", "inner")
 
 
 @pytest.fixture
@@ -85,8 +89,14 @@ def test_json_lines_of_mouth_crops(lips, model):
     assert (first["width"], first["height"]) == (100, 60)
     assert (first["image"], second["image"]) == ("b.png", "a.jpg")
     (face,) = first["faces"]
-    assert list(face) == ["box", "score", "component", "outer", "inner"]
+    assert list(face) == list(FACE_KEYS)
     assert (face["score"], face["component"]) == (0.625, 2)
+    # The known mouth: the ellipses' axes are 60 x 30 and 40 x 20 of the view's 100 pixels.
+    assert (face["width"], face["opening_px"]) == pytest.approx((60, 20), abs=1)
+    assert face["opening"] == pytest.approx(face["opening_px"] / face["width"], abs=1e-3)
+    assert list(face["areas"]) == ["upper", "lower", "inner"]
+    assert face["areas"]["inner"] == pytest.approx(np.pi * 20 * 10, rel=0.02)
+    assert sum(face["areas"].values()) == pytest.approx(np.pi * 30 * 15, rel=0.02)
     assert np.shape(face["outer"]) == np.shape(face["inner"]) == (28, 2)
     # The view covers the long side: 100 pixels about the middle.
     points = np.array([49.5, 29.5]) + (UNIT - 0.5) * 100
@@ -193,7 +203,7 @@ def test_every_format(lips, model):
     assert set(np.unique(labels)) == {0, 1, 2, 3}
     assert labels[20, 40] == 3
     assert (labels[13, 40], labels[27, 40]) == (1, 2)
-    assert tuple(mask.getpalette()[:12]) == tuple(np.ravel(writers.PALETTE))  # type: ignore[index]
+    assert tuple(mask.getpalette()[:12]) == tuple(np.ravel(palette.LABELS))  # type: ignore[index]
 
     overlay = np.asarray(Image.open("out/a.overlay.jpg")).astype(int)
     original = np.asarray(Image.open("in/a.png")).astype(int)
@@ -371,14 +381,14 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OutputError, match=r"a\.json: cannot be written \(No space left on device\)"):
-        writers.JsonWriter().write(target, writers.Result(Path("a.png"), (3, 4)))
+        JsonWriter().write(target, PictureRecord(Path("a.png"), (3, 4)))
     assert files(tmp_path) == ["a.json"]
     assert target.read_text() == "old"
 
 
 def test_a_score_that_is_no_number_is_null():
     lips = segmenter.Lips((0, 0, 1, 1), float("nan"), 0, np.ones(1, np.float32), UNIT.astype(np.float32), (3, 4))
-    row = json.loads(writers.Result(Path("a.png"), (3, 4), [lips]).as_json_line())
+    row = json.loads(PictureRecord(Path("a.png"), (3, 4), [lips]).as_json_line())
     assert row["faces"][0]["score"] is None
 
 
@@ -453,6 +463,7 @@ import sys, time
 sys.path.insert(0, {folder!r})
 import known_model
 from lipseg.inference import segmenter
+from lipseg.rendering import palette
 class Model(known_model.Ellipses):
     def __call__(self, views):
         if sys.argv[1] == "slow":

@@ -11,15 +11,16 @@ import pytest
 import test_predict
 from known_model import UNIT
 from PIL import Image
-from test_predict import expected, files, rows, save
+from test_predict import FACE_KEYS, expected, files, rows, save
 
 from lipseg import scheme
 from lipseg.cli.exit_codes import ExitCode
-from lipseg.formats import writers
+from lipseg.formats.record import PictureRecord
 from lipseg.inference.lips import Lips
 from lipseg.inference.mouths import Candidates
 from lipseg.inference.segmenter import LipSegmenter, MouthViews
-from lipseg.rendering import masks as contours
+from lipseg.rendering.masks import label_map
+from lipseg.rendering.matte import matte
 
 model, lips = test_predict.model, test_predict.lips
 
@@ -168,7 +169,7 @@ def test_coco(lips, model, tmp_path):
     upper, lower, inner, both = coco["annotations"][:4]
     np.testing.assert_allclose(np.reshape(inner["segmentation"][0], (-1, 2)), first[28:] + 0.5, atol=0.006)
     assert both["segmentation"] == upper["segmentation"] + lower["segmentation"]
-    labels = contours.label_map(first, 60, 100)
+    labels = label_map(first, 60, 100)
     for annotation, label in ((upper, 1), (lower, 2), (inner, 3)):
         assert annotation["area"] == pytest.approx((labels == label).sum(), rel=0.04)
     keypoints = np.reshape(both["keypoints"], (56, 3))
@@ -183,7 +184,7 @@ def test_coco(lips, model, tmp_path):
     assert (keypoints[outside] == 0).all()
     assert (keypoints[~outside, 2] == 2).all()
     assert coco["annotations"][7]["num_keypoints"] == (~outside).sum()
-    labels = contours.label_map(second, 60, 100)
+    labels = label_map(second, 60, 100)
     for annotation, label in zip(coco["annotations"][4:7], (1, 2, 3), strict=True):
         assert annotation["area"] == pytest.approx((labels == label).sum(), rel=0.06)
 
@@ -210,7 +211,7 @@ def test_matte(lips, model, tmp_path):
     assert lips(*two_faces(tmp_path), "matte")[0] == 0
     picture = Image.open("out/sub/a.matte.png")
     assert (picture.mode, picture.size) == ("L", (100, 60))
-    first, second = (contours.matte(expected(box), 60, 100) for box in (BOX, (75, 20, 115, 40)))
+    first, second = (matte(expected(box), 60, 100) for box in (BOX, (75, 20, 115, 40)))
     assert first.max() == second.max() == 1
     np.testing.assert_allclose(np.asarray(picture), 255 * np.maximum(first, second), atol=4)  # float32 landmarks
     assert np.count_nonzero((first > 0) & (first < 1)) > 0
@@ -230,8 +231,8 @@ def test_csv(lips, model, tmp_path):
 
 def test_a_turned_box_gives_its_roll_in_degrees():
     lips = Lips((0, 0, 9, 5), 0.5, 3, np.ones(1, np.float32), UNIT.astype(np.float32), (3, 4), roll=np.pi / 8)
-    (face,) = writers.Result(Path("a.png"), (3, 4), [lips]).as_json()["faces"]
-    assert list(face) == ["box", "roll", "score", "component", "outer", "inner"]
+    (face,) = PictureRecord(Path("a.png"), (3, 4), [lips]).as_json()["faces"]
+    assert list(face) == ["box", "roll", *FACE_KEYS[1:]]
     assert (face["roll"], face["component"]) == (22.5, 3)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from known_model import UNIT, Ellipses
+from test_predict import FACE_KEYS
 
 from lipseg.cli.app import main
 from lipseg.cli.exit_codes import ExitCode
@@ -84,6 +85,7 @@ def test_rows_on_standard_output(lips, model, clip):
     assert [row["frame"] for row in found] == list(range(9))
     assert [row["time"] for row in found] == pytest.approx(np.arange(9) / 30, abs=1e-4)
     (face,) = found[4]["faces"]
+    assert [key for key in face if key != "roll"] == ["id", *FACE_KEYS]
     assert (face["id"], face["component"], face["score"]) == (1, 2, 0.625)
     # The view's side is 50 pixels about (45, 29.5).
     np.testing.assert_allclose(face["outer"] + face["inner"], [45, 29.5] + (UNIT - 0.5) * 50, atol=0.02)

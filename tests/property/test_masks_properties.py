@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lipseg import scheme
-from lipseg.rendering import masks as contours
+from lipseg.rendering.masks import BACKGROUND, INNER, label_map, masks
+from lipseg.rendering.polygons import area
 
 
 @st.composite
@@ -27,51 +28,46 @@ def mouths(draw: st.DrawFn) -> np.ndarray:
     return points @ np.array([[cos, sin], [-sin, cos]])
 
 
-def polygon_area(contour: np.ndarray) -> float:
-    after = np.roll(contour, -1, 0)
-    return abs(float(np.sum(contour[:, 0] * after[:, 1] - after[:, 0] * contour[:, 1]))) / 2
-
-
 @settings(max_examples=40, deadline=None)
 @given(mouths(), st.floats(0.5, 4.0), st.tuples(st.floats(0, 1), st.floats(0, 1)))
 def test_areas_are_those_of_the_polygons_at_every_scale(mouth, scale, shift):
     points = mouth * scale + 200 + np.array(shift)
     # One raster of a thin shape is coarse; quarter-pixel steps in both axes take the chance out of it.
     steps = np.array([(0, 0), (0.25, 0.5), (0.5, 0.75), (0.75, 0.25)])
-    several = [contours.masks(points + step, 400, 400) for step in steps]
+    several = [masks(points + step, 400, 400) for step in steps]
     for name in ("mouth", "inner", "upper", "lower"):
         polygon = scheme.region_polygons(points)[name]
         perimeter = np.hypot(*(polygon - np.roll(polygon, 1, 0)).T).sum()
-        found = np.mean([masks[name].sum() for masks in several])
+        found = np.mean([each[name].sum() for each in several])
         # The fine grid thickens a shape by a tenth of a pixel; at the picture's own resolution it would be half.
-        assert abs(found - polygon_area(polygon)) < 0.16 * perimeter + 2, name
+        assert abs(found - area(polygon)) < 0.16 * perimeter + 2, name
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.floats(-30, 130), st.floats(-30, 130)), min_size=56, max_size=56))
 def test_labels_partition_whatever_the_points(points):
     array = np.array(points)
-    labels = contours.label_map(array, 100, 100)
-    masks = contours.masks(array, 100, 100)
-    assert labels.max() <= contours.INNER
-    total = sum(masks[name].astype(int) for name in ("inner", "upper", "lower")) + (labels == contours.BACKGROUND)
+    labels = label_map(array, 100, 100)
+    found = masks(array, 100, 100)
+    assert labels.max() <= INNER
+    total = sum(found[name].astype(int) for name in ("inner", "upper", "lower")) + (labels == BACKGROUND)
     assert (total == 1).all()
-    assert (masks["mouth"] == (labels > 0)).all()
-    assert (masks["lips"] == (masks["upper"] | masks["lower"])).all()
+    assert (found["mouth"] == (labels > 0)).all()
+    assert (found["lips"] == (found["upper"] | found["lower"])).all()
 
 
 @settings(max_examples=40, deadline=None)
 @given(mouths(), st.tuples(st.integers(-40, 40), st.integers(-40, 40)))
 def test_masks_move_with_whole_pixels(mouth, step):
-    one = contours.label_map(mouth + 150, 300, 300)
-    two = contours.label_map(mouth + 150 + np.array(step), 300, 300)
+    one = label_map(mouth + 150, 300, 300)
+    two = label_map(mouth + 150 + np.array(step), 300, 300)
     assert (np.roll(one, step[::-1], axis=(0, 1)) == two).all()
 
 
 @settings(max_examples=40, deadline=None)
 @given(mouths())
 def test_the_mirrored_mouth_has_the_mirrored_labels(mouth):
-    labels = contours.label_map(mouth + 100, 200, 200)
-    mirrored = contours.label_map(scheme.mirror(mouth + 100, 200), 200, 200)
+    labels = label_map(mouth + 100, 200, 200)
+    mirrored = label_map(scheme.mirror(mouth + 100, 200), 200, 200)
     # Centres that lie on an outline to within the drawing grid may fall to either side.
     assert (labels[:, ::-1] != mirrored).sum() <= 24

@@ -8,15 +8,11 @@ from lipseg.evaluation import draw
 GREY = np.full((40, 60, 3), 128, np.uint8)
 
 
-def square_lips(x: float, y: float) -> np.ndarray:
-    """Returns (56, 2): outer contour a box 24 x 16 from (x, y), inner one 4 pixels inside it."""
-    contours = []
-    for inset in (0, 4):
-        corners = np.array([[x + inset, y + inset], [x + 24 - inset, y + inset]])
-        low = np.array([[x + 24 - inset, y + 16 - inset], [x + inset, y + 16 - inset]])
-        share = np.linspace(0, 1, 14)[:, None]
-        contours += [corners[0] * (1 - share) + corners[1] * share, low[0] * (1 - share) + low[1] * share]
-    return np.concatenate(contours)
+def oval_lips(x: float, y: float) -> np.ndarray:
+    """Returns (56, 2): an ellipse that fills the box 24 x 16 from (x, y), and one 4 pixels inside it."""
+    angle = np.linspace(0, 2 * np.pi, 28, endpoint=False)
+    ring = np.stack([-np.cos(angle), -np.sin(angle)], 1)
+    return np.concatenate([ring * (12, 8), ring * (8, 4)]) + np.array([x + 12, y + 8])
 
 
 def coloured(image: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
@@ -26,7 +22,7 @@ def coloured(image: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
 
 def test_the_prediction_lies_where_its_points_are_and_over_the_truth() -> None:
     before = GREY.copy()
-    picture = draw.overlay(GREY, square_lips(10, 8), square_lips(20, 12))
+    picture = draw.overlay(GREY, oval_lips(10, 8), oval_lips(20, 12))
     assert np.array_equal(GREY, before)
     outer = coloured(picture, draw.COLOURS["outer"])
     assert outer.min(0).tolist() == [10, 8]
@@ -36,15 +32,8 @@ def test_the_prediction_lies_where_its_points_are_and_over_the_truth() -> None:
     assert inner.max(0).tolist() == [30, 20]
     assert coloured(picture, draw.COLOURS["truth"]).max(0).tolist() == [44, 28]
     # Where they cross, the prediction is on top.
-    same = draw.overlay(GREY, square_lips(10, 8), square_lips(10, 8))
+    same = draw.overlay(GREY, oval_lips(10, 8), oval_lips(10, 8))
     assert len(coloured(same, draw.COLOURS["truth"])) == 0
-
-
-def test_an_enlarged_overlay_keeps_pixel_centres() -> None:
-    picture = draw.overlay(GREY, square_lips(10, 8), scale=3)
-    assert picture.shape == (120, 180, 3)
-    # The centre of pixel 10 lies at (10 + 1/2) * 3 - 1/2 = 31 of the copy.
-    assert coloured(picture, draw.COLOURS["outer"]).min(0).tolist() == [31, 25]
 
 
 def test_without_points_the_overlay_is_a_copy() -> None:
@@ -56,7 +45,7 @@ def test_without_points_the_overlay_is_a_copy() -> None:
 
 def test_a_close_up_shows_the_mouth_in_the_middle_at_its_margin() -> None:
     image = np.full((200, 300, 3), 128, np.uint8)
-    view = draw.close_up(image, square_lips(200, 100), None, size=96, margin=2.0)
+    view = draw.close_up(image, oval_lips(200, 100), None, size=96, margin=2.0)
     assert view.shape == (96, 96, 3)
     # The mouth is 24 wide, the view 48: twice enlarged, 24 pixels of the view on either side.
     truth = coloured(view, draw.COLOURS["truth"])
@@ -67,7 +56,7 @@ def test_a_close_up_shows_the_mouth_in_the_middle_at_its_margin() -> None:
 @pytest.mark.parametrize("place", [(-12.0, -8.0), (290.0, 190.0)])
 def test_a_close_up_over_the_edge_of_the_picture(place: tuple[float, float]) -> None:
     image = np.full((200, 300, 3), 128, np.uint8)
-    view = draw.close_up(image, square_lips(*place), square_lips(-1e5, 1e5), size=64)
+    view = draw.close_up(image, oval_lips(*place), oval_lips(-1e5, 1e5), size=64)
     assert view.shape == (64, 64, 3)
     assert len(coloured(view, draw.COLOURS["truth"])) > 0
 

@@ -2,12 +2,10 @@
 
 import sys
 
-import imageio.v3 as iio
 import numpy as np
 import pytest
 from PIL import Image, features
 
-from lipseg import images
 from lipseg.errors import DataError
 from lipseg.images import decode_image, from_pil, read_image, to_rgb8, write_image
 
@@ -203,7 +201,7 @@ def test_what_is_no_picture_is_named_in_one_line(tmp_path, ending, content):
 @pytest.mark.parametrize("ending", [".jpg", ".png", ".webp", ".tif", ".bmp"])
 def test_a_picture_that_is_cut_off_is_refused(tmp_path, ending):
     path = tmp_path / f"cut{ending}"
-    iio.imwrite(path, np.random.default_rng(0).integers(0, 256, (80, 80, 3), dtype=np.uint8))
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (80, 80, 3), dtype=np.uint8)).save(path)
     path.write_bytes(path.read_bytes()[:1500])
     with pytest.raises(DataError, match="not a picture that can be read"):
         read_image(path)
@@ -268,11 +266,11 @@ def test_a_picture_is_written_whole_or_not_at_all(tmp_path, scene, monkeypatch):
     write_image(tmp_path / "a.png", scene)
     before = (tmp_path / "a.png").read_bytes()
 
-    def runs_out_of_disk(path, image, **options):
+    def runs_out_of_disk(image, path, **options):
         path.write_bytes(b"half")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(images.iio, "imwrite", runs_out_of_disk)
+    monkeypatch.setattr(Image.Image, "save", runs_out_of_disk)
     with pytest.raises(OSError, match="No space"):
         write_image(tmp_path / "a.png", scene)
     assert (tmp_path / "a.png").read_bytes() == before

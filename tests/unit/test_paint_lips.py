@@ -16,7 +16,7 @@ from lipseg.data.synthesize import draw_face
 from lipseg.errors import DataError
 from lipseg.makeup import oklab
 from lipseg.makeup.lipstick import FINISHES, Painter, paint_lips, painter, parse_colour, parse_finish
-from lipseg.rendering import masks as contours
+from lipseg.rendering.matte import matte
 
 COLOUR = (176, 48, 96)
 
@@ -36,7 +36,7 @@ class Face:
         return float(np.ptp(self.lips.landmarks[:, 0]))
 
     def matte(self, region: str = "lips") -> NDArray[np.float32]:
-        return contours.matte(self.lips.landmarks, *self.image.shape[:2], region)
+        return matte(self.lips.landmarks, *self.image.shape[:2], region)
 
     def core(self) -> NDArray[np.bool_]:
         """The pixels well within the lips."""
@@ -226,7 +226,7 @@ def test_any_landmarks_can_be_painted(faces, scale, shift, squeeze, opacity, fin
     with np.errstate(divide="raise", invalid="raise", over="raise"):
         painted = paint_lips(face.image, Lips(moved.astype(np.float32)), COLOUR, opacity, finish)
     assert painted.dtype == np.uint8
-    covered = contours.matte(moved, *face.image.shape[:2], "mouth") == 0
+    covered = matte(moved, *face.image.shape[:2], "mouth") == 0
     far = cv2.distanceTransform(covered.astype(np.uint8), cv2.DIST_L2, 5)
     outside = far > 0.02 * np.ptp(moved, axis=0).max() + 1.5
     np.testing.assert_array_equal(painted[outside], face.image[outside])

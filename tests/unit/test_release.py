@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from lipseg.model.bundle import save_cascade
 
 from lipseg.errors import DataError, LipsegError, ParamsError
-from lipseg.model.bundle import save_cascade
 from stages import rebuild, release, verify
 from stages.release import Limits
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lipseg.model.bundle import save_cascade
 
 import lipseg
 from lipseg.inference.card import CARD, DEFAULT_MODEL, WEIGHTS
-from lipseg.model.bundle import save_cascade
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lipseg.boxes import Box
-from lipseg.errors import DataError
+from lipseg.errors import DataError, MissingLibraryError
 from lipseg.geometry import View
 from lipseg.inference.lips import Lips
 from lipseg.inference.predictor import Prediction
@@ -292,7 +292,7 @@ def test_a_missing_library_says_how_to_get_it(monkeypatch, tmp_path):
         raise ImportError(name)
 
     monkeypatch.setattr(libraries.importlib, "import_module", refuse)
-    with pytest.raises(libraries.MissingLibraryError, match=r"pip install 'lipseg\[video\]'"):
+    with pytest.raises(MissingLibraryError, match=r"pip install 'lipseg\[video\]'"):
         VideoReader(tmp_path / "in.mp4")
 
 
@@ -319,13 +319,13 @@ def test_json_lines_are_written_whole_or_not_at_all(tmp_path):
     with open_rows(tmp_path / "a.jsonl") as rows:
         for index in range(3):
             rows.write(tracked(index, [1] if index else []))
-        assert files(tmp_path) == [".a.jsonl.partial"]
+        assert files(tmp_path) == [".a.partial.jsonl"]
     assert [len(json.loads(line)["faces"]) for line in (tmp_path / "a.jsonl").open()] == [0, 1, 1]
     with pytest.raises(KeyboardInterrupt), open_rows(tmp_path / "b.jsonl"):
         raise KeyboardInterrupt
     assert files(tmp_path) == ["a.jsonl"]
-    with pytest.raises(DataError, match=r"c\.csv: landmarks are written as \.jsonl"):
-        open_rows(tmp_path / "c.csv")
+    with pytest.raises(DataError, match=r"c\.csv: landmarks are written as \.jsonl"), open_rows(tmp_path / "c.csv"):
+        pass
 
 
 def test_parquet(tmp_path):
@@ -339,4 +339,9 @@ def test_parquet(tmp_path):
     assert len(table["frame"]) == 900
     np.testing.assert_allclose(np.reshape(table["outer"][1], (28, 2)), 20 * RING + 50, atol=1e-4)
     assert table["score"][1] is None
+    assert (table["box"][1], table["roll"][1]) == ([30, 40, 70, 60], 0)
+    assert list(table)[2:] == [
+        *("id", "box", "roll", "score", "component", "opening", "opening_px", "width"),
+        *("area_upper", "area_lower", "area_inner", "outer", "inner"),
+    ]
     assert files(tmp_path) == ["a.parquet"]

@@ -1,25 +1,18 @@
-"""The formats of ``lipseg predict`` by name, and the plan of which files a run writes."""
+"""The plan of which files a run of ``lipseg predict`` writes, made before anything is done."""
 
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from lipseg.cli.exit_codes import UsageError
-from lipseg.formats.coco import CocoWriter
-from lipseg.formats.csv_table import CsvWriter
+from lipseg.errors import UsageError
 from lipseg.formats.gathered import GatheredWriter, Gathering
-from lipseg.formats.labelme import LabelmeWriter
-from lipseg.formats.writers import JsonWriter, MaskWriter, MatteWriter, OverlayWriter, SvgWriter, Writer
-
-WRITERS: dict[str, type[Writer] | type[GatheredWriter]] = {
-    writer.name: writer
-    for writer in (JsonWriter, MaskWriter, MatteWriter, OverlayWriter, SvgWriter, LabelmeWriter, CocoWriter, CsvWriter)
-}
+from lipseg.formats.picture_file import PictureWriter
+from lipseg.formats.registry import WRITERS
 
 
-def parse_formats(text: str) -> tuple[list[Writer], list[GatheredWriter]]:
-    """Returns the writers named in a list with commas, each once: those of a file a picture and those of a file a run.
+def parse_formats(text: str) -> tuple[list[PictureWriter], list[GatheredWriter]]:
+    """Returns the writers named in a list with commas, each once: of a file a picture, then of a file a run.
 
     Raises:
         UsageError: if a name is unknown or there is none.
@@ -30,13 +23,13 @@ def parse_formats(text: str) -> tuple[list[Writer], list[GatheredWriter]]:
         raise UsageError(f"--format: expected any of {','.join(WRITERS)}, not '{unknown[0] if unknown else text}'")
     writers = [WRITERS[name]() for name in dict.fromkeys(names)]
     return (
-        [writer for writer in writers if isinstance(writer, Writer)],
+        [writer for writer in writers if isinstance(writer, PictureWriter)],
         [writer for writer in writers if isinstance(writer, GatheredWriter)],
     )
 
 
 def plan_targets(
-    folder: Path, places: Sequence[Path], writers: Iterable[Writer], *, overwrite: bool, resume: bool = False
+    folder: Path, places: Sequence[Path], writers: Iterable[PictureWriter], *, overwrite: bool, resume: bool = False
 ) -> list[dict[str, Path]]:
     """Returns where the files of each picture go, by the format's name; writes nothing.
 
