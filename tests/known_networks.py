@@ -7,7 +7,8 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from lipseg.geometry import View
-from lipseg.inference.card import CARD, CASCADE, FORMAT, LOCATOR, LocatorConstants, LocatorView, Runtime, described
+from lipseg.inference.card import CARD, CASCADE, FORMAT, LOCATOR, described
+from lipseg.inference.runtime import LocatorConstants, LocatorView, Runtime
 
 SIZE, COMPONENTS = 8, 3
 CASCADE_POINTS = np.random.default_rng(1).uniform(0.2, 0.8, (56, 2)).astype(np.float32)

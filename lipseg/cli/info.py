@@ -13,7 +13,7 @@ from lipseg.inference.card import DEFAULT_MODEL, check_networks, read_card
 _LONGEST_LIST = 12
 _WIDTH = 100
 # Sections that only --json shows: long, and for machines rather than for readers.
-_MACHINE_ONLY = ("params", "heads", "intervals")
+_MACHINE_ONLY = ("params", "heads", "intervals", "runtime", "files")
 # The figures of the table: name in the card, heading, whether it is an error (shown in per cent).
 _FIGURES = (
     ("nme", "nme", True),

@@ -16,8 +16,9 @@ from lipseg.data.face_set import FaceSet
 from lipseg.evaluation.calibration import fit_confidence, fit_thresholds, rescaled, rescaled_scores
 from lipseg.evaluation.trials import Trials, run_trials
 from lipseg.files import whole_folder
-from lipseg.inference.card import CARD, CASCADE, LOCATOR, Runtime, Thresholds, described, read_card
+from lipseg.inference.card import CARD, CASCADE, LOCATOR, described, read_card
 from lipseg.inference.predictor import load_predictor
+from lipseg.inference.runtime import Runtime, Thresholds
 from lipseg.inference.session import open_network
 from lipseg.model.confidence import Confidence
 from lipseg.model.export.score import with_score

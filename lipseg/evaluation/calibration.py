@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg.evaluation.trials import ASTRAY, SEEN, UNSEEN, Trials
-from lipseg.inference.card import Thresholds
+from lipseg.inference.runtime import Thresholds
 from lipseg.model.confidence import FARTHEST, Confidence
 
 Scores = NDArray[np.floating[Any]]

@@ -1,23 +1,17 @@
-"""The folder that holds a model: its files, its card, and the constants on it that a runtime needs.
+"""The folder that holds a model: its files and its card. Light: imports nothing heavy.
 
-Light: imports nothing heavy. A runtime in another language needs no more than this folder: ``cascade.onnx`` and
-``locator.onnx`` hold the networks from the normalisation of the pixels to the score, ``card.json`` under "runtime" the
-geometry of the views, the thresholds and the order of the landmarks.
+A runtime in another language needs no more than this folder: ``cascade.onnx`` and ``locator.onnx`` hold the networks
+from the normalisation of the pixels to the score, ``card.json`` under "runtime" the geometry of the views, the
+thresholds and the order of the landmarks (``lipseg.inference.runtime``).
 """
 
-import dataclasses
 import hashlib
 import json
-import math
-from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from lipseg import scheme
 from lipseg.errors import ModelError
-from lipseg.geometry import View
-from lipseg.inference.relation import AVERAGE_FACE, Relation
 
 # The model that comes with the package, put there by `make release-model`; loaded where nobody names another.
 DEFAULT_MODEL = Path(str(files("lipseg") / "shipped"))
@@ -26,161 +20,6 @@ CASCADE = "cascade.onnx"
 LOCATOR = "locator.onnx"
 # What is written and read. Formats 1 to 3 held weights for JAX.
 FORMAT = 4
-# Pixels a side, components, passes: more is a damaged card.
-_LARGEST = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class LocatorView:
-    """What the locator looks at.
-
-    Attributes:
-        size: pixels a side.
-        margin: side over the face box's side.
-    """
-
-    size: int
-    margin: float
-
-
-@dataclass(frozen=True, slots=True)
-class LocatorConstants:
-    """What the locator's file does not hold.
-
-    Attributes:
-        view: what it looks at.
-        relation: where mouths lie in the face boxes that it was trained on.
-        passes: how often it looks; each further look is at the face box that the mouth found last would have.
-    """
-
-    view: LocatorView
-    relation: Relation = AVERAGE_FACE
-    passes: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """What counts as a mouth where faces are looked for; mouths whose box is given always count.
-
-    Attributes:
-        calibrated: whether the score is a probability, so that it can tell a mouth from what is none.
-        min_score: lips that score less are dropped.
-        min_presence: logit of the locator below which a face shows no mouth.
-        clear_presence: logit from which a detected face shows its mouth so clearly that its lips count whatever their
-            score.
-        sure_presence: logit from which the detector is asked no further. A face upside down that it takes for upright
-            seldom reaches it, while nine in ten of upright faces do.
-        doubt: lips that score less are looked at again, in the box of their own landmarks and in the one that an
-            average face has; the answer with the highest score counts.
-        face_guess: least score where the whole picture is taken for a face because none was detected.
-        mouth_guess: least score where it is taken for a mouth.
-        smallest_mouth_px: a narrower mouth, in pixels of the picture, shows too little.
-        same_mouth: mouths nearer to each other than this share of the wider one's width are one.
-    """
-
-    calibrated: bool = False
-    min_score: float = 0.0
-    min_presence: float = -20.0
-    clear_presence: float = 0.0
-    sure_presence: float = 2.0
-    doubt: float = 0.6
-    face_guess: float = 0.35
-    mouth_guess: float = 0.8
-    smallest_mouth_px: float = 6.0
-    same_mouth: float = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Runtime:
-    """The constants that inference needs beside the ONNX files.
-
-    Attributes:
-        view: how a mouth box becomes what the cascade looks at.
-        components: K of the mixture.
-        locator: of the model's locator; None for a model without one.
-        thresholds: what counts as a mouth.
-        bias: x and y by which the annotators placed all landmarks to one side, see ``annotation_bias``.
-    """
-
-    view: View
-    components: int
-    locator: LocatorConstants | None = None
-    thresholds: Thresholds = field(default_factory=Thresholds)
-    bias: tuple[float, float] = (0.0, 0.0)
-
-    def as_json(self) -> dict[str, Any]:
-        """Returns the section "runtime" of a card, with the order of the landmarks for runtimes without ``scheme``."""
-        return {
-            **dataclasses.asdict(self),
-            "bias": list(self.bias),
-            "scheme": {
-                "points": scheme.N_POINTS,
-                "outer": [scheme.OUTER.start, scheme.OUTER.stop],
-                "inner": [scheme.INNER.start, scheme.INNER.stop],
-                "outer_corners": list(scheme.OUTER_CORNERS),
-                "inner_corners": list(scheme.INNER_CORNERS),
-            },
-        }
-
-    @classmethod
-    def from_card(cls, card: dict[str, Any], origin: Path) -> "Runtime":
-        """Returns the constants of a card.
-
-        Raises:
-            ModelError: naming the file, and the key that is missing or cannot be used.
-        """
-        try:
-            raw = card["runtime"]
-            locator = raw["locator"]
-            found = cls(
-                View(_count(raw["view"]["size"]), str(raw["view"]["shape"]), _number(raw["view"]["margin"])),
-                _count(raw["components"]),
-                None if locator is None else _locator_constants(locator),
-                Thresholds(**_numbers(Thresholds, raw["thresholds"])),
-                (_number(raw["bias"][0]), _number(raw["bias"][1])),
-            )
-        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
-            what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-            raise ModelError(f"{origin}: runtime: {what}; get the folder again") from error
-        # A stretched view may end at the box.
-        usable = {"square": found.view.margin > 0, "stretch": found.view.margin >= 0}
-        if not usable.get(found.view.shape, False):
-            raise ModelError(f"{origin}: runtime: no such view as {found.view}; get the folder again")
-        return found
-
-
-def _locator_constants(raw: dict[str, Any]) -> LocatorConstants:
-    view = LocatorView(_count(raw["view"]["size"]), _positive(raw["view"]["margin"]))
-    relation = Relation(**_numbers(Relation, raw["relation"]))
-    for extent in (relation.width, relation.height):
-        _positive(extent)
-    return LocatorConstants(view, relation, _count(raw["passes"]))
-
-
-def _numbers(of: type[Relation] | type[Thresholds], raw: dict[str, Any]) -> dict[str, Any]:
-    """Returns the numbers that a class is made of; refuses a key that it lacks as well as one that is missing."""
-    names = [field.name for field in dataclasses.fields(of)]
-    if more := sorted(set(raw) - set(names)):
-        raise ValueError(f"there is no {more[0]!r}")
-    return {name: _number(raw[name]) for name in names}
-
-
-def _count(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _LARGEST:
-        raise ValueError(f"{value!r} is no whole number from 1 to {_LARGEST}")
-    return value
-
-
-def _positive(value: Any) -> float:
-    if not _number(value) > 0:
-        raise ValueError(f"{value!r} is not greater than 0")
-    return float(value)
-
-
-def _number(value: Any) -> Any:
-    if not isinstance(value, (bool, int, float)) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is no finite number")
-    return value
 
 
 def check_model_folder(folder: Path) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lipseg.boxes import Box
 from lipseg.errors import ModelError
 from lipseg.geometry import Affine, from_unit, view_to_image, warp
-from lipseg.inference.card import LocatorConstants, LocatorView
+from lipseg.inference.runtime import LocatorConstants, LocatorView
 from lipseg.inference.session import open_network
 
 POINTS = 4  # middles of the sides: left, right, top, bottom

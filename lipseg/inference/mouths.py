@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from lipseg.boxes import Box, near, overlap, without_doubles
 from lipseg.geometry import View
-from lipseg.inference.card import Runtime, Thresholds
 from lipseg.inference.detector import FaceDetector, attempts_of
 from lipseg.inference.locator import MouthLocator
 from lipseg.inference.relation import AVERAGE_FACE
+from lipseg.inference.runtime import Runtime, Thresholds
 
 NO_FACE = "no face found"
 NO_MOUTH = "faces found, but no mouth"

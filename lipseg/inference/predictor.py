@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from lipseg import scheme
 from lipseg.errors import ModelError
-from lipseg.inference.card import CARD, CASCADE, LOCATOR, Runtime, read_card, read_network
+from lipseg.inference.card import CARD, CASCADE, LOCATOR, read_card, read_network
 from lipseg.inference.locator import Locator, MouthLocator, open_locator
+from lipseg.inference.runtime import Runtime
 from lipseg.inference.session import Network, open_network
 
 

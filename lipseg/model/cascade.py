@@ -15,7 +15,7 @@ from lipseg.data.statistics import Normaliser
 from lipseg.errors import ModelError
 from lipseg.geometry import View
 from lipseg.inference.annotation_bias import sideways_bias
-from lipseg.inference.card import LocatorConstants, Runtime
+from lipseg.inference.runtime import LocatorConstants, Runtime
 from lipseg.model.buckets import in_buckets
 from lipseg.model.confidence import Confidence
 from lipseg.model.evidence import gather_evidence

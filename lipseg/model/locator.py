@@ -15,9 +15,9 @@ from flax import nnx
 from numpy.typing import NDArray
 
 from lipseg.errors import ModelError
-from lipseg.inference.card import LocatorConstants, LocatorView
 from lipseg.inference.locator import POINTS, Look
 from lipseg.inference.relation import Relation
+from lipseg.inference.runtime import LocatorConstants, LocatorView
 from lipseg.model.buckets import in_buckets
 from lipseg.model.shapes import shapes_of
 from lipseg.model.weights import load_arrays, module_arrays, restore, save_arrays

@@ -19,8 +19,8 @@ from lipseg.data.crop_set import CropSet
 from lipseg.data.face_set import FaceSet
 from lipseg.errors import LipsegError
 from lipseg.geometry import Affine
-from lipseg.inference.card import LocatorConstants
 from lipseg.inference.locator import Locator
+from lipseg.inference.runtime import LocatorConstants
 from lipseg.model.locator import LocatorNet, build_locator, look_of
 from lipseg.params import Locate
 from lipseg.prefetch import prefetch

@@ -12,8 +12,8 @@ from lipseg.data.crop_set import CropSet
 from lipseg.data.face_set import FaceSet
 from lipseg.data.negatives import draw_negative
 from lipseg.geometry import Affine, Array, to_unit, warp
-from lipseg.inference.card import LocatorView
 from lipseg.inference.locator import POINTS, face_to_image
+from lipseg.inference.runtime import LocatorView
 from lipseg.params import Locate
 from lipseg.training.faces import mouths_of
 

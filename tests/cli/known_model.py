@@ -3,8 +3,8 @@
 import numpy as np
 
 from lipseg.geometry import View
-from lipseg.inference.card import Runtime
 from lipseg.inference.predictor import Prediction
+from lipseg.inference.runtime import Runtime
 
 _ANGLE = np.linspace(0, 2 * np.pi, 28, endpoint=False)
 _RING = np.stack([-np.cos(_ANGLE), -0.5 * np.sin(_ANGLE)], 1)

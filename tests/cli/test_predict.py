@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -19,15 +20,17 @@ from known_model import UNIT, Ellipses
 from PIL import Image
 
 import lipseg
+from lipseg.boxes import Box
 from lipseg.cli.app import main
 from lipseg.cli.exit_codes import ExitCode
 from lipseg.errors import ModelError, OutputError
 from lipseg.formats.json_lines import JsonWriter
 from lipseg.formats.record import PictureRecord
 from lipseg.inference import segmenter
+from lipseg.inference.card import FORMAT
 from lipseg.rendering import palette
 
-MARGIN = Ellipses.view.margin
+MARGIN = Ellipses.runtime.view.margin
 # Of a face whose box is upright.
 FACE_KEYS = ("box", "score", "component", "opening", "opening_px", "width", "areas", "outer", "inner")
 
@@ -36,7 +39,7 @@ FACE_KEYS = ("box", "score", "component", "opening", "opening_px", "width", "are
 def model(monkeypatch):
     """Puts the known model in the place of whatever ``--model`` names."""
     fake = Ellipses()
-    monkeypatch.setattr(segmenter, "load_predictor", lambda folder: fake)
+    monkeypatch.setattr(segmenter, "load_predictor", lambda folder, threads=1: fake)
     return fake
 
 
@@ -117,7 +120,7 @@ def test_one_box_for_every_picture(lips, model):
 
 def test_the_annotators_bias_stays_unless_it_is_asked_out(lips, model):
     save("a.png")
-    model.bias = np.array([0.1, 0.0], np.float32)
+    model.runtime = replace(model.runtime, bias=(0.1, 0.0))
     annotated, unbiased = (rows(lips("predict", "a.png", *more)[1])[0]["faces"][0] for more in ((), ("--unbiased",)))
     np.testing.assert_allclose(annotated["outer"], np.array([49.5, 29.5]) + (UNIT[:28] - 0.5) * 100, atol=0.006)
     assert np.mean(unbiased["outer"], 0)[0] < np.mean(annotated["outer"], 0)[0] - 1
@@ -345,7 +348,7 @@ def test_no_model(lips):
 
 def test_the_model_that_comes_along_is_the_default(lips, monkeypatch):
     asked = []
-    monkeypatch.setattr(segmenter, "load_predictor", lambda folder: asked.append(folder) or Ellipses())
+    monkeypatch.setattr(segmenter, "load_predictor", lambda folder, threads=1: asked.append(folder) or Ellipses())
     Path("models/lipseg").mkdir(parents=True)  # what lies in the current folder is not asked
     save("a.png")
     assert lips("predict", "a.png")[0] == 0
@@ -354,14 +357,14 @@ def test_the_model_that_comes_along_is_the_default(lips, monkeypatch):
 
 
 def test_an_unusable_model(lips, monkeypatch):
-    def refuse(folder):
-        raise ModelError(f"{folder / 'model.safetensors'}: the array 'fc5' is missing\nand more")
+    def refuse(folder, threads):
+        raise ModelError(f"{folder / 'cascade.onnx'}: has no output 'score'\nand more")
 
     monkeypatch.setattr(segmenter, "load_predictor", refuse)
     save("a.png")
     code, _, err = lips("predict", "a.png", "--model", "m")
     assert code == ExitCode.MODEL
-    assert err == f"error: {Path('m/model.safetensors')}: the array 'fc5' is missing and more\n"
+    assert err == f"error: {Path('m/cascade.onnx')}: has no output 'score' and more\n"
 
 
 def test_a_folder_that_cannot_be_written_to(lips, model):
@@ -387,20 +390,26 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
 
 def test_a_score_that_is_no_number_is_null():
-    lips = segmenter.Lips((0, 0, 1, 1), float("nan"), 0, np.ones(1, np.float32), UNIT.astype(np.float32), (3, 4))
+    lips = segmenter.Lips(
+        Box.from_corners(0, 0, 1, 1), float("nan"), 0, np.ones(1, np.float32), UNIT.astype(np.float32), (3, 4)
+    )
     row = json.loads(PictureRecord(Path("a.png"), (3, 4), [lips]).as_json_line())
     assert row["faces"][0]["score"] is None
 
 
+FILES = {"cascade.onnx": {"bytes": 1, "sha256": "50e721e49c013f00c62cf59f2163542a9d8df02464efeb615d31051b0fddc326"}}
+
+
 @pytest.fixture
 def write_model(tmp_path):
-    """Writes the folder "m" with a card and one byte of weights."""
+    """Writes the folder "m" with a card and a network of the byte "w"."""
 
     def write(**card):
         folder = tmp_path / "m"
         folder.mkdir(exist_ok=True)
-        (folder / "card.json").write_text(json.dumps({"format": 1, "name": "lipseg", **card}))
-        (folder / "model.safetensors").write_bytes(b"w")
+        whole = {"format": FORMAT, "name": "lipseg", **card, "files": FILES | card.get("files", {})}
+        (folder / "card.json").write_text(json.dumps(whole))
+        (folder / "cascade.onnx").write_bytes(b"w")
         return folder
 
     return write
@@ -411,11 +420,11 @@ def test_info(lips, write_model):
     folder = write_model(**card)
     code, out, err = lips("info", "m", "--json")
     assert (code, err) == (0, "")
-    assert json.loads(out) == {"format": 1, "name": "lipseg", **card}
+    assert json.loads(out) == {"format": FORMAT, "name": "lipseg", **card, "files": FILES}
     code, out, _ = lips("info", "m")
     assert out.splitlines() == [
-        *["model: m", "format: 1", "name: lipseg", "", "view:", "  size: 64", "  margin: 1.6"],
-        *["", "metrics:", "  nme: 0.034568", "  ced: (40 values)"],
+        *["model: m", f"format: {FORMAT}", "name: lipseg", "", "view:", "  size: 64", "  margin: 1.6"],
+        *["", "metrics:", "  nme: 0.034568", "  ced: (40 values)", "", "lipseg info --json also shows: files"],
     ]
     (folder / "card.json").write_text("{")
     code, out, err = lips("info", "m")
@@ -444,17 +453,16 @@ def test_info_is_for_readers(lips, write_model):
     assert "mixture: components 4" in out
     assert "skipped: none" in out
     assert "seed" not in out
-    assert out.endswith("--json also shows: params\n")
+    assert out.endswith("--json also shows: params, files\n")
 
 
-def test_info_refuses_weights_of_another_model(lips, write_model):
-    # The SHA-256 of the byte "w".
-    write_model(weights={"sha256": "50e721e49c013f00c62cf59f2163542a9d8df02464efeb615d31051b0fddc326"})
+def test_info_refuses_networks_of_another_model(lips, write_model):
+    write_model()
     assert lips("info", "m")[0] == 0
-    (write_model(weights={"sha256": "50e7"}) / "x").touch()
+    write_model(files={"cascade.onnx": {"bytes": 1, "sha256": "50e7"}})
     code, out, err = lips("info", "m", "--json")
     assert (code, out) == (ExitCode.MODEL, "")
-    assert "model.safetensors: not the weights that card.json describes" in err
+    assert "cascade.onnx: not the file that card.json describes (another SHA-256)" in err
 
 
 # The command in a process of its own, with the known model behind it; "slow" lets a batch wait for its signal.
@@ -470,7 +478,7 @@ class Model(known_model.Ellipses):
             print("waiting", file=sys.stderr, flush=True)
             time.sleep(30)
         return super().__call__(views)
-segmenter.load_predictor = lambda folder: Model()
+segmenter.load_predictor = lambda folder, threads=1: Model()
 from lipseg.cli.app import main
 main(sys.argv[2:])
 """

@@ -14,10 +14,10 @@ from PIL import Image
 from test_predict import FACE_KEYS, expected, files, rows, save
 
 from lipseg import scheme
+from lipseg.boxes import Box
 from lipseg.cli.exit_codes import ExitCode
 from lipseg.formats.record import PictureRecord
 from lipseg.inference.lips import Lips
-from lipseg.inference.mouths import Candidates
 from lipseg.inference.segmenter import LipSegmenter, MouthViews
 from lipseg.rendering.masks import label_map
 from lipseg.rendering.matte import matte
@@ -47,9 +47,8 @@ def no_faces(monkeypatch):
         views = cut(self, image, boxes)
         if "empty" not in str(image):
             return views
-        none = np.empty(0, np.float32)
-        found = Candidates([], none, none, "no face found, only a cat", [])
-        return MouthViews([], views.pixels[:0], views.picture_size, found)
+        reason = "no face found, only a cat"
+        return MouthViews([], [], views.pixels[:0], views.picture_size, found=True, reason=reason)
 
     monkeypatch.setattr(LipSegmenter, "cut", without)
 
@@ -230,7 +229,8 @@ def test_csv(lips, model, tmp_path):
 
 
 def test_a_turned_box_gives_its_roll_in_degrees():
-    lips = Lips((0, 0, 9, 5), 0.5, 3, np.ones(1, np.float32), UNIT.astype(np.float32), (3, 4), roll=np.pi / 8)
+    box = Box.from_corners(0, 0, 9, 5, roll=np.pi / 8)
+    lips = Lips(box, 0.5, 3, np.ones(1, np.float32), UNIT.astype(np.float32), (3, 4))
     (face,) = PictureRecord(Path("a.png"), (3, 4), [lips]).as_json()["faces"]
     assert list(face) == ["box", "roll", *FACE_KEYS[1:]]
     assert (face["roll"], face["component"]) == (22.5, 3)
@@ -286,7 +286,9 @@ def test_a_run_that_was_stopped_ends_with_the_same_files(lips, model, monkeypatc
 
     model.batches.clear()
     with monkeypatch.context() as patch:
-        patch.setattr(test_predict.segmenter, "load_predictor", lambda folder: SimpleModel(model.view, stop))
+        patch.setattr(
+            test_predict.segmenter, "load_predictor", lambda folder, threads=1: SimpleModel(model.runtime, stop)
+        )
         assert lips(*arguments, "out")[0] == ExitCode.INTERRUPTED
     journals = [".coco.partial.jsonl", ".landmarks.partial.jsonl"]
     assert files("out") == [*journals, "0.json", "1.json", "2.json"]
@@ -307,12 +309,12 @@ def test_a_run_that_was_stopped_ends_with_the_same_files(lips, model, monkeypatc
 
 
 class SimpleModel:
-    """A model of another's view that answers by a function."""
+    """A model with another's constants that answers by a function."""
 
-    card: dict = {}  # noqa: RUF012
+    locator = None
 
-    def __init__(self, view, answer):
-        self.view, self.answer = view, answer
+    def __init__(self, runtime, answer):
+        self.runtime, self.answer = runtime, answer
 
     def __call__(self, views):
         return self.answer(views)

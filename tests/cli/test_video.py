@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from lipseg.cli.app import main
 from lipseg.cli.exit_codes import ExitCode
 from lipseg.geometry import View
 from lipseg.inference import segmenter
+from lipseg.inference.runtime import Runtime
 
 av = pytest.importorskip("av")
 
@@ -24,7 +26,7 @@ BOX = ("--mouth-box", "30,22,60,37", "--detector", "none")
 class Interrupting(Ellipses):
     """Does something at its fourth call."""
 
-    view = View(24, "square", 1 / 0.6)
+    runtime = Runtime(View(24, "square", 1 / 0.6), 3)
 
     def __init__(self):
         super().__init__()
@@ -40,7 +42,7 @@ class Interrupting(Ellipses):
 def model(monkeypatch):
     """Puts the known model in the place of whatever ``--model`` names."""
     fake = Interrupting()
-    monkeypatch.setattr(segmenter, "load_predictor", lambda folder: fake)
+    monkeypatch.setattr(segmenter, "load_predictor", lambda folder, threads=1: fake)
     return fake
 
 
@@ -94,7 +96,7 @@ def test_rows_on_standard_output(lips, model, clip):
 
 
 def test_the_annotators_bias_stays_unless_it_is_asked_out(lips, model, clip):
-    model.bias = np.array([0.1, 0.0], np.float32)
+    model.runtime = replace(model.runtime, bias=(0.1, 0.0))
     annotated, unbiased = (
         np.mean(rows(lips("video", clip, *BOX, *more)[1])[0]["faces"][0]["outer"], 0) for more in ((), ("--unbiased",))
     )

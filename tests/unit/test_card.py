@@ -17,10 +17,6 @@ from lipseg.inference.card import (
     CASCADE,
     FORMAT,
     LOCATOR,
-    LocatorConstants,
-    LocatorView,
-    Runtime,
-    Thresholds,
     check_model_folder,
     described,
     read_card,
@@ -28,6 +24,7 @@ from lipseg.inference.card import (
     sha256_of,
 )
 from lipseg.inference.relation import Relation
+from lipseg.inference.runtime import LocatorConstants, LocatorView, Runtime, Thresholds
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from lipseg.data.augment import views_on_boxes
 from lipseg.data.statistics import Normaliser, save_normaliser
 from lipseg.errors import LipsegError, ModelError
-from lipseg.inference.card import LocatorConstants, LocatorView, Runtime
+from lipseg.inference.runtime import LocatorConstants, LocatorView, Runtime
 from lipseg.model import cascade as model_cascade
 from lipseg.model.assembly import assemble
 from lipseg.model.cascade import Cascade

@@ -16,7 +16,8 @@ from lipseg.evaluation.card import measured_weaknesses, model_card, one_sidednes
 from lipseg.evaluation.compose import compose_report
 from lipseg.evaluation.galleries import write_galleries
 from lipseg.evaluation.report import write_report
-from lipseg.inference.card import FORMAT, Runtime
+from lipseg.inference.card import FORMAT
+from lipseg.inference.runtime import Runtime
 from lipseg.model.parts import save_heads, save_mixture
 from lipseg.params import load_params
 

@@ -7,7 +7,7 @@ import pytest
 
 from lipseg.evaluation import calibration
 from lipseg.evaluation.trials import SEEN, UNSEEN, Trials
-from lipseg.inference.card import Thresholds
+from lipseg.inference.runtime import Thresholds
 from lipseg.model.confidence import EVIDENCE, FARTHEST, Confidence
 
 BOUND = 0.025

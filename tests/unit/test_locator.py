@@ -12,9 +12,9 @@ from lipseg.boxes import Box
 from lipseg.data.face_set import load_faces, save_faces
 from lipseg.errors import DataError, ModelError
 from lipseg.geometry import to_unit
-from lipseg.inference.card import LocatorConstants, LocatorView
 from lipseg.inference.locator import Locator, face_to_image, mouth_of
 from lipseg.inference.relation import AVERAGE_FACE
+from lipseg.inference.runtime import LocatorConstants, LocatorView
 from lipseg.model.locator import build_locator, load_locator, look_of, save_locator
 from lipseg.model.weights import load_arrays, module_arrays, save_arrays
 from lipseg.params import Locate

@@ -9,11 +9,11 @@ import pytest
 from lipseg.boxes import Box
 from lipseg.errors import DataError
 from lipseg.geometry import View
-from lipseg.inference.card import Runtime, Thresholds
 from lipseg.inference.locator import Sighting
 from lipseg.inference.mouths import NO_FACE, NO_MOUTH, find_mouths, whole_picture
 from lipseg.inference.predictor import Prediction
 from lipseg.inference.relation import AVERAGE_FACE, Relation
+from lipseg.inference.runtime import Runtime, Thresholds
 from lipseg.inference.segmenter import LipSegmenter
 
 IMAGE = np.zeros((200, 300, 3), np.uint8)

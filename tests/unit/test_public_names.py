@@ -10,8 +10,8 @@ import lipseg
 from lipseg.boxes import Box
 from lipseg.geometry import View
 from lipseg.inference import segmenter
-from lipseg.inference.card import Runtime
 from lipseg.inference.predictor import Prediction
+from lipseg.inference.runtime import Runtime
 
 _ANGLE = np.linspace(0, 2 * np.pi, 28, endpoint=False)
 _RING = np.stack([-np.cos(_ANGLE), -0.5 * np.sin(_ANGLE)], 1)

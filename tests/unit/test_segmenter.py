@@ -12,9 +12,9 @@ import lipseg
 from lipseg.boxes import Box
 from lipseg.errors import DataError, ModelError
 from lipseg.geometry import View
-from lipseg.inference.card import Runtime
 from lipseg.inference.lips import Detections, Lips
 from lipseg.inference.predictor import Prediction
+from lipseg.inference.runtime import Runtime
 from lipseg.inference.segmenter import LipSegmenter
 
 

@@ -15,6 +15,7 @@ from lipseg.errors import DataError
 from lipseg.geometry import View
 from lipseg.inference.lips import Lips
 from lipseg.inference.predictor import Prediction
+from lipseg.inference.runtime import Runtime
 from lipseg.inference.segmenter import LipSegmenter
 from lipseg.rendering import measures
 from lipseg.scheme import HELEN_LIPS
@@ -65,7 +66,7 @@ class Knows:
         nearest = min((p for p in self.visible() if off(p) < 0.5 * box.width), key=off, default=None)
         points, score = (oval(box), 0.0) if nearest is None else (nearest, 0.7)
         points = points + self.rng.normal(0, self.noise, (56, 2))
-        return Lips(box.corners, score, 1, np.ones(1, np.float32), points.astype(np.float32), size, box.roll)
+        return Lips(box, score, 1, np.ones(1, np.float32), points.astype(np.float32), size)
 
 
 def oval(box: Box) -> NDArray[Any]:
@@ -236,7 +237,7 @@ def test_landmarks_that_are_no_mouth_lose_it(value):
     class Degenerate(Knows):
         def look(self, box: Box, size: tuple[int, int]) -> Lips:
             points = np.full((56, 2), value) if len(self.batches) > 1 else oval(box)
-            return Lips(box.corners, 0.7, 0, np.ones(1, np.float32), points.astype(np.float32), size)
+            return Lips(box, 0.7, 0, np.ones(1, np.float32), points.astype(np.float32), size)
 
     knows = Degenerate()
     knows.finds_faces = False
@@ -257,7 +258,7 @@ def test_smoothing_quietens_a_still_mouth_and_keeps_the_raw_one(faces):
 class FromMiddle:
     """A model whose landmarks tremble with the view it is shown: an echo of its own box."""
 
-    view, card = View(16, "square", 1.6), {}
+    runtime, locator = Runtime(View(16, "square", 1.6), 1), None
 
     def __init__(self, points: NDArray[Any]) -> None:
         self.points, self.rng = points, np.random.default_rng(0)

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lipseg.evaluation.trials import SEEN, UNSEEN, run_trials
+from lipseg.evaluation.trials import ASTRAY, SEEN, UNSEEN, run_trials
 from lipseg.geometry import View, from_unit, to_unit
-from lipseg.inference.card import Runtime, Thresholds
 from lipseg.inference.locator import Sighting
 from lipseg.inference.predictor import Prediction
 from lipseg.inference.relation import AVERAGE_FACE
+from lipseg.inference.runtime import Runtime, Thresholds
 from lipseg.training.faces import find_faces, mouths_of, photos
 
 
@@ -87,7 +87,11 @@ def test_every_face_is_shown_in_every_way(found, crops, faces):
 
 
 def test_a_face_s_contour_is_that_of_the_answer_and_what_is_no_mouth_has_none(found):
-    assert np.isinf(found.contour[~found.seen]).all()
+    assert np.isinf(found.contour[np.isin(found.kind, UNSEEN)]).all()
+    astray = found.contour[np.isin(found.kind, ASTRAY)]
+    # A box beside the mouth or turned away gives an answer that is on no mouth; the score must say so.
+    assert (astray > 0.15).mean() > 0.8
+    assert found.false.sum() == (found.contour[~found.seen] > 0.15).sum()
     plain = found.contour[found.kind == "plain"]
     # The mean shape in a box that is a little off, as a share of the inter-ocular distance.
     assert (plain < 0.15).all()

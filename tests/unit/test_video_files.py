@@ -15,6 +15,7 @@ from lipseg.errors import DataError, MissingLibraryError
 from lipseg.geometry import View
 from lipseg.inference.lips import Lips
 from lipseg.inference.predictor import Prediction
+from lipseg.inference.runtime import Runtime
 from lipseg.inference.segmenter import LipSegmenter
 from lipseg.tracking import TrackedFrame, TrackedLips, TrackParams
 from lipseg.video import libraries
@@ -33,8 +34,8 @@ OVAL = np.concatenate([RING, 0.5 * RING])  # about (0, 0), two wide
 class SeesRed:
     """A model whose mouth is the red spot in its view: as wide as the spot is, where the spot is."""
 
-    view = View(40, "square", 1.6)
-    card: dict[str, Any] = {}  # noqa: RUF012
+    runtime = Runtime(View(40, "square", 1.6), 3)
+    locator = None
 
     def __call__(self, views: NDArray[np.uint8]) -> Prediction:
         red = np.clip(views[..., 0].astype(float) - views[..., 1] - 60, 0, None)
@@ -298,7 +299,7 @@ def test_a_missing_library_says_how_to_get_it(monkeypatch, tmp_path):
 
 def tracked(index: int, ids: list[int]) -> TrackedFrame:
     points = (20 * OVAL + 50).astype(np.float32)
-    lips = Lips((30, 40, 70, 60), float("nan"), 1, np.ones(1, np.float32), points, (100, 100))
+    lips = Lips(Box.from_corners(30, 40, 70, 60), float("nan"), 1, np.ones(1, np.float32), points, (100, 100))
     return TrackedFrame(index, index / 30, [TrackedLips(i, lips, points) for i in ids])
 
 
