@@ -34,6 +34,11 @@ def test_a_stage_has_one_code_dependency_and_it_is_its_own(stage):
     assert (ROOT / "stages" / f"{stage}.py").is_file()
 
 
+def test_the_report_depends_on_its_template_which_is_no_python():
+    assert "lipseg/evaluation/report.html.j2" in STAGES["report"]["deps"]
+    assert (ROOT / "lipseg/evaluation/report.html.j2").is_file()
+
+
 def params_read(stage):
     """What a stage's script reads of the parameters, as "section" or "section.key"; all if it hands them on."""
     tree = ast.parse((ROOT / "stages" / f"{stage}.py").read_text(encoding="utf-8"))
