@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 FAST := -m "not pipeline" -n 2 --dist worksteal
 
-.PHONY: help setup repro test check fast coverage pipeline deps release-model verify-model lock clean
+.PHONY: help setup repro test check fast coverage pipeline release-model verify-model lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -55,9 +55,6 @@ coverage: setup ## the fast tests, and which lines they run: half as long again
 
 pipeline: setup ## the slow tests: real runs of the pipeline
 	python -m pytest -m pipeline
-
-deps: setup ## bring the code dependencies in dvc.yaml up to date
-	python -m stages.deps
 
 release-model: setup ## rebuild the model that comes along, from HELEN=/path/to/helen, and put it into the package
 	@test -n "$(HELEN)" || { echo "error: name the folder of the Helen dataset: make release-model HELEN=/path/to/helen" >&2; exit 2; }

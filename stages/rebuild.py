@@ -78,7 +78,9 @@ def lock_of(work: Path, root: Path) -> dict[str, Any]:
         LipsegError: if another path of this machine is left in it.
     """
     lock = yaml.safe_load((work / "dvc.lock").read_text(encoding="utf-8"))
-    lock["stages"].pop("report", None)
+    # Neither makes the model; what each other stage's code was is among that stage's dependencies.
+    for name in ("code", "report"):
+        lock["stages"].pop(name, None)
     here = str(root.resolve())
 
     def neutral(text: str) -> str:

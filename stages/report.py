@@ -17,6 +17,7 @@ def main() -> None:
         curves="CSV file of the heads' errors",
         results="folder of the full results",
         calibration="folder of the score's curves",
+        export="JSON file of the export's figures",
         out="the page",
     )
     write_report(at.out, compose_report(load_params(), at))

@@ -13,11 +13,8 @@ def main() -> None:
     print(f"{'test faces':<26}" + "".join(f"{name:>10}" for name in _COLUMNS))
     for boxes in ("jittered", "exact"):
         for system in SYSTEMS:
-            values = [figures[boxes][system][name] for name in _COLUMNS]
-            shown = [
-                f"{'-':>10}" if v is None else f"{v:>10.2%}" if i < 2 else f"{v:>10.4f}" for i, v in enumerate(values)
-            ]
-            print(f"{boxes + ' boxes, ' + system:<26}" + "".join(shown))
+            shown = (_shown(name, figures[boxes][system][name]) for name in _COLUMNS)
+            print(f"{boxes + ' boxes, ' + system:<26}" + "".join(f"{text:>10}" for text in shown))
     mixture = figures["mixture"]
     print("mixture: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in mixture.items()))
     print(f"model:   {at.model}\nreport:  {at.report.resolve()}")

@@ -8,14 +8,14 @@ import typer
 
 from lipseg.cli.exit_codes import ExitCode
 from lipseg.cli.inputs import PAINTED_MARK, STANDARD_INPUT, find_images
-from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, load_segmenter
+from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, ThreadsOption, load_segmenter
 from lipseg.cli.mouths import MouthBoxesOption, MouthBoxOption, boxes_of
 from lipseg.cli.printing import print_result, tell, tell_failure, tell_losses
 from lipseg.cli.termination import terminated_as_interrupted
 from lipseg.errors import DataError, UsageError
 from lipseg.files import output_errors, whole_file
 from lipseg.formats.photo import PHOTO_FORMATS, Photo
-from lipseg.inference.card import DEFAULT_MODEL
+from lipseg.inference.card import DEFAULT_DETECTOR, DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from lipseg.boxes import Box
@@ -48,9 +48,10 @@ def makeup(
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
     mouth_box: MouthBoxOption = None,
     mouth_boxes: MouthBoxesOption = None,
-    detector: DetectorOption = "dlib",
+    detector: DetectorOption = DEFAULT_DETECTOR,
     min_score: MinScoreOption = None,
     model: ModelOption = DEFAULT_MODEL,
+    threads: ThreadsOption = 1,
 ) -> None:
     """Put lipstick on the lips in photos and videos: on all faces, and not on teeth, tongue or skin.
 
@@ -72,7 +73,7 @@ def makeup(
     from lipseg.progress import progress
 
     # Lipstick goes where the lips are, and not where annotators would have drawn them.
-    segmenter = load_segmenter(model, detector, min_score, unbiased=True)
+    segmenter = load_segmenter(model, detector, min_score, threads, unbiased=True)
     failed = 0
     jobs = list(zip((image.path for image in images), targets, strict=True))
     for path, target in progress(jobs, total=len(jobs), unit="file") if len(jobs) > 1 else jobs:

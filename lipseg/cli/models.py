@@ -18,7 +18,8 @@ DetectorOption = Annotated[
     typer.Option(
         "--detector",
         metavar="NAME",
-        help="Finds the faces where no boxes are given: dlib, yunet:FILE.onnx, or none (mouth crops).",
+        help="Finds the faces where no boxes are given: yunet, yunet:FILE.onnx, dlib (needs lipseg[dlib]), or none "
+        "(mouth crops).",
     ),
 ]
 MinScoreOption = Annotated[
@@ -26,6 +27,9 @@ MinScoreOption = Annotated[
     typer.Option(
         "--min-score", min=0.0, max=1.0, help="Drop mouths found with a lower score. [default: the model's own]"
     ),
+]
+ThreadsOption = Annotated[
+    int, typer.Option("--threads", min=1, metavar="N", help="Threads of the networks; more than one gain little.")
 ]
 UnbiasedOption = Annotated[
     bool,
@@ -37,7 +41,9 @@ UnbiasedOption = Annotated[
 ]
 
 
-def load_segmenter(model: Path, detector: str, min_score: float | None, *, unbiased: bool = False) -> "LipSegmenter":
+def load_segmenter(
+    model: Path, detector: str, min_score: float | None, threads: int, *, unbiased: bool = False
+) -> "LipSegmenter":
     """Returns what the options ask for.
 
     Raises:
@@ -47,6 +53,6 @@ def load_segmenter(model: Path, detector: str, min_score: float | None, *, unbia
     from lipseg.inference.segmenter import LipSegmenter
 
     try:
-        return LipSegmenter(model, detector, min_score, unbiased=unbiased)
+        return LipSegmenter(model, detector, min_score, threads=threads, unbiased=unbiased)
     except DataError as error:
         raise UsageError(f"--detector: {error}") from error

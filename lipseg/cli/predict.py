@@ -10,7 +10,7 @@ import typer
 
 from lipseg.cli.exit_codes import ExitCode
 from lipseg.cli.inputs import InputImage, find_images
-from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, UnbiasedOption, load_segmenter
+from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, ThreadsOption, UnbiasedOption, load_segmenter
 from lipseg.cli.mouths import BoxesOf, MouthBoxesOption, MouthBoxOption, boxes_of
 from lipseg.cli.plan import parse_formats, plan_gathered, plan_targets
 from lipseg.cli.printing import print_result, tell, tell_failure
@@ -20,7 +20,7 @@ from lipseg.formats.gathered import Gathering
 from lipseg.formats.picture_file import PictureWriter
 from lipseg.formats.record import PictureRecord
 from lipseg.formats.registry import WRITERS
-from lipseg.inference.card import DEFAULT_MODEL
+from lipseg.inference.card import DEFAULT_DETECTOR, DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from lipseg.inference.segmenter import LipSegmenter, MouthViews
@@ -38,9 +38,10 @@ def predict(
     ],
     mouth_box: MouthBoxOption = None,
     mouth_boxes: MouthBoxesOption = None,
-    detector: DetectorOption = "dlib",
+    detector: DetectorOption = DEFAULT_DETECTOR,
     min_score: MinScoreOption = None,
     model: ModelOption = DEFAULT_MODEL,
+    threads: ThreadsOption = 1,
     unbiased: UnbiasedOption = False,
     output: Annotated[
         Path | None,
@@ -134,7 +135,7 @@ def predict(
 
     failed = 0
     if todo:
-        segmenter = load_segmenter(model, detector, min_score, unbiased=unbiased)
+        segmenter = load_segmenter(model, detector, min_score, threads, unbiased=unbiased)
         if output is not None:
             with output_errors(output):
                 output.mkdir(parents=True, exist_ok=True)

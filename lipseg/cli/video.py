@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, UnbiasedOption, load_segmenter
+from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, ThreadsOption, UnbiasedOption, load_segmenter
 from lipseg.cli.mouths import parse_boxes
 from lipseg.cli.printing import print_result, tell_losses
 from lipseg.cli.termination import terminated_as_interrupted
 from lipseg.errors import UsageError
 from lipseg.files import output_errors
-from lipseg.inference.card import DEFAULT_MODEL
+from lipseg.inference.card import DEFAULT_DETECTOR, DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from lipseg.tracking.tracker import TrackedFrame
@@ -56,9 +56,10 @@ def video(
             help="Where a mouth is in the first frame; once for each mouth. Only these are followed.",
         ),
     ] = None,
-    detector: DetectorOption = "dlib",
+    detector: DetectorOption = DEFAULT_DETECTOR,
     min_score: MinScoreOption = None,
     model: ModelOption = DEFAULT_MODEL,
+    threads: ThreadsOption = 1,
     unbiased: UnbiasedOption = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
 ) -> None:
@@ -83,7 +84,7 @@ def video(
     from lipseg.video.rows import frame_line, open_rows
 
     boxes = parse_boxes(mouth_box)
-    segmenter = load_segmenter(model, detector, min_score, unbiased=unbiased)
+    segmenter = load_segmenter(model, detector, min_score, threads, unbiased=unbiased)
     if not boxes and not segmenter.finds_faces:
         raise UsageError("--mouth-box: say where the mouth is in the first frame; --detector none finds no faces")
     options: dict[str, Any] = {"max_mouths": max_faces, "new_people": not boxes}

@@ -14,7 +14,8 @@ Scores = NDArray[np.floating[Any]]
 
 _BINS = 10
 # At most this share of the validation trials without a mouth may reach the least score, and of the plain faces fall
-# below it; where both cannot be had, faces are kept.
+# below it; where both cannot be had, faces are kept. Of the mouths that can be seen, at most the second share may look
+# to the locator as if they could not.
 _PASSING, _LOST = 0.002, 0.005
 _LEAST, _MOST = 0.05, 0.5
 
@@ -62,15 +63,18 @@ def fit_thresholds(trials: Trials, scores: Scores, bound: float) -> Thresholds:
     good = trials.contour < bound
     believable = trials.presence[good] if good.any() else np.zeros(1)
     min_presence = min(0.0, float(np.percentile(believable, 0.2)))
-    # Clearly visible mouths count whatever their scores: the least score is for the others. Guesses about the whole
-    # picture have least scores of their own.
-    judged = (trials.presence < Thresholds().clear_presence) & np.isfinite(trials.presence)
-    passing = np.where((trials.presence >= min_presence) & np.isfinite(trials.presence), scores, 0.0)
+    # Visible mouths, be they partly hidden, count whatever their scores: the least score is for the others. Guesses about
+    # the whole picture have least scores of their own.
+    asked = np.isfinite(trials.presence)
+    visible = trials.presence[trials.seen & asked]
+    clear_presence = float(np.clip(np.quantile(visible, _LOST), min_presence, 0.0)) if len(visible) else 0.0
+    judged = (trials.presence < clear_presence) & asked
+    passing = np.where((trials.presence >= min_presence) & asked, scores, 0.0)
     plain, false = passing[trials.kind == "plain"], passing[trials.false & judged]
     wanted = float(np.quantile(false, 1 - _PASSING)) + 1e-3 if len(false) else 0.0
     bearable = float(np.quantile(plain, _LOST))
     min_score = float(np.clip(min(wanted, bearable), _LEAST, _MOST))
-    return Thresholds(calibrated=True, min_score=min_score, min_presence=min_presence)
+    return Thresholds(calibrated=True, min_score=min_score, min_presence=min_presence, clear_presence=clear_presence)
 
 
 def counting(rules: Thresholds, presence: Scores, scores: Scores) -> NDArray[np.bool_]:
@@ -101,6 +105,7 @@ def calibration_figures(confidence: Confidence, rules: Thresholds, trials: Trial
         "bound": bound,
         "min_score": rules.min_score,
         "min_presence": rules.min_presence,
+        "clear_presence": rules.clear_presence,
         "all": _probability(scores, good),
         "faces": _probability(scores[seen], good[seen]),
         "plain_faces": _probability(scores[plain], good[plain]),

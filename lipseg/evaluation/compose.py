@@ -66,11 +66,23 @@ def compose_report(params: Params, at: Namespace) -> Report:
         heads=[_head_chart(curves, heads)],
         errors=_error_charts(crops, runs),
         calibration=_calibration_charts(at.calibration, params),
+        networks={name: _network_facts(found) for name, found in read_json(at.export).items()},
         examples=_pictures(crops, jittered, draw.spread(nme, params.evaluate.examples)),
         best=_pictures(crops, jittered, best),
         worst=_pictures(crops, jittered, worst),
         notes=_notes(crops, heads, params),
     )
+
+
+def _network_facts(found: dict[str, Any]) -> dict[str, str]:
+    one, eight = (found["cpu_ms_a_view"][batch] for batch in ("1", "8"))
+    return {
+        "size": f"{found['bytes'] / 1e6:.2f} MB, {found['nodes']} nodes, opset {found['opset']}",
+        "loading": f"{found['load_ms']} ms",
+        "CPU time a view": f"{one:.2f} ms one by one, {eight:.2f} ms in batches of 8, one thread",
+        "views compared": f"{found['views']}, of them left to rounding: {found['undecided']}",
+        "largest differences": ", ".join(f"{name} {value:.2g}" for name, value in found["largest"].items()),
+    }
 
 
 def _selection_chart(table: dict[str, list[Any]], params: Params) -> Chart:

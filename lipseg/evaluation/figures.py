@@ -1,42 +1,33 @@
-"""Charts of the report, one restrained style: each function takes plain numbers and returns the bytes of an SVG.
+"""Charts of the report: each function takes plain numbers and returns the bytes of an SVG (see ``chart_style``).
 
-The SVGs stand on their own and take the colours of a page that holds them: text is drawn in ``currentColor`` and every
-other colour is a CSS variable (``VARIABLES``) with a fallback, so that one chart serves a light and a dark page. Text
-stays text. The same numbers give the same bytes.
+The same numbers give the same bytes.
 """
 
-import io
 import math
-import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lipseg.evaluation.chart_style import (
+    MUTED,
+    RULE,
+    SERIES,
+    TITLE_SIZE,
+    legend,
+    mark,
+    panels,
+    plain_log,
+    spaced,
+    svg,
+    system_colour,
+    whole_ticks,
+)
 from lipseg.evaluation.metrics import FAILURE_NME, ced
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-# Colours of a light page, and the CSS variables that replace them in the SVG.
-TEXT = "#1c2127"
-VARIABLES: dict[str, str] = {
-    "#59636e": "--muted",
-    "#dfe3e8": "--rule",
-    "#c8641b": "--series-1",
-    "#1f63d1": "--series-2",
-    "#6f7a86": "--series-3",
-    "#1a8a6d": "--series-4",
-    "#9a4fb5": "--series-5",
-}
-_MUTED, _RULE, *SERIES = VARIABLES
-_SYSTEM_COLOURS = {"base": SERIES[0], "cascade": SERIES[1], "control": SERIES[2]}
 
 # Criteria of which the largest value is the best; of every other the smallest is.
 _LARGEST_IS_BEST = frozenset({"validation", "silhouette", "log_likelihood", "ari"})
-_TITLE_SIZE = 10
 _MOST_DOTS = 800  # of a scatter: more would only make the page heavier
 _CRITERION_LABELS = {
     "aic": "AIC [nats]",
@@ -65,24 +56,24 @@ def loss_curves(history: Mapping[str, ArrayLike], *, best: int | None = None) ->
     if best is None and watched and np.isfinite(columns[watched[0]]).any():
         best = int(epochs[np.nanargmin(columns[watched[0]])])
 
-    figure, (left, right) = _panels(1, 2)
+    figure, (left, right) = panels(1, 2)
     for axes, names, factor in ((left, losses, 1.0), (right, errors, 100.0)):
         for i, name in enumerate(names):
             colour = SERIES[0] if "val" in name.lower() else SERIES[(1, 2, 3, 4)[i % 4]]
             finite = np.isfinite(columns[name])
-            axes.plot(epochs[finite], factor * columns[name][finite], color=colour, label=_spaced(name))
+            axes.plot(epochs[finite], factor * columns[name][finite], color=colour, label=spaced(name))
         if best is not None:
-            _mark(axes, best, f"kept: epoch {best}")
+            mark(axes, best, f"kept: epoch {best}")
         axes.set_xlabel("epoch")
-        _legend(axes)
+        legend(axes)
     left.set_ylabel("loss")
     right.set_ylabel("NME [% of inter-ocular distance]")
     # A loss falls by powers of ten: its late part would be flat on a plain scale.
     values = np.concatenate([columns[name] for name in losses]) if losses else np.ones(1)
     values = values[np.isfinite(values)]
     if len(values) and values.min() > 0 and values.max() > 20 * values.min():
-        _plain_log(left)
-    return _svg(figure, "loss")
+        plain_log(left)
+    return svg(figure, "loss")
 
 
 def criterion_curves(
@@ -106,10 +97,10 @@ def criterion_curves(
     kinds = np.asarray(table.get("covariance", np.full(len(components), "")), str)
     names = [name for name in table if name not in ("components", "covariance")]
     columns = min(max(len(names), 1), 3 if len(names) != 4 else 2)
-    figure, panels = _panels(max(-(-len(names) // columns), 1), columns)
-    for axes in panels[len(names) :]:
+    figure, grid = panels(max(-(-len(names) // columns), 1), columns)
+    for axes in grid[len(names) :]:
         axes.set_visible(False)
-    for axes, name in zip(panels, names, strict=False):
+    for axes, name in zip(grid, names, strict=False):
         values = np.asarray(table[name], np.float64) * (100 if "nme" in name else 1)
         for i, kind in enumerate(dict.fromkeys(kinds)):
             rows = np.flatnonzero((kinds == kind) & np.isfinite(values))
@@ -119,38 +110,38 @@ def criterion_curves(
             axes.plot(components[rows], values[rows], color=SERIES[i % len(SERIES)], marker="o", ms=3, label=kind)
             best = rows[np.argmax(values[rows]) if name in _LARGEST_IS_BEST else np.argmin(values[rows])]
             axes.plot(components[best], values[best], "o", ms=8, mfc="none", mec=SERIES[i % len(SERIES)])
-        _mark(axes, chosen, f"K = {chosen}" + (f", {covariance}" if covariance else ""))
+        mark(axes, chosen, f"K = {chosen}" + (f", {covariance}" if covariance else ""))
         bottom, top = axes.get_ylim()
         axes.set_ylim(bottom, top + 0.12 * (top - bottom))  # room for the mark's label above the curves
-        axes.set_title(_spaced(name) + (" (decides)" if name == criterion else ""), size=_TITLE_SIZE)
-        axes.set_ylabel(_CRITERION_LABELS.get(name, _spaced(name)))
+        axes.set_title(spaced(name) + (" (decides)" if name == criterion else ""), size=TITLE_SIZE)
+        axes.set_ylabel(_CRITERION_LABELS.get(name, spaced(name)))
         axes.set_xlabel("components K")
-        _whole_ticks(axes, components)
+        whole_ticks(axes, components)
     if len(set(kinds)) > 1 and names:
-        _legend(panels[0])
-    return _svg(figure, "criterion")
+        legend(grid[0])
+    return svg(figure, "criterion")
 
 
 def ced_plot(errors: Mapping[str, Mapping[str, NDArray[np.floating[Any]]]], *, limit: float = FAILURE_NME) -> bytes:
     """Returns the cumulative error distributions: the share of faces whose NME is below a threshold.
 
     Args:
-        errors: box kind ("jittered", "true") -> system ("base", "cascade", …) -> (N,) inter-ocular NME as a fraction,
+        errors: box kind ("jittered", "exact") -> system ("base", "cascade", …) -> (N,) inter-ocular NME as a fraction,
             NaN for a missed face. The first kind is drawn in full lines, the second dashed.
         limit: largest threshold.
     """
-    figure, (axes, *_) = _panels(1, 1)
+    figure, (axes, *_) = panels(1, 1)
     for (kind, systems), style in zip(errors.items(), ("-", "--", ":", "-."), strict=False):
         for i, (system, nme) in enumerate(systems.items()):
             thresholds, share = ced(nme, limit, 201)
             label = f"{system}, {kind} boxes"
-            axes.plot(100 * thresholds, 100 * share, style, color=_system_colour(system, i), label=label)
+            axes.plot(100 * thresholds, 100 * share, style, color=system_colour(system, i), label=label)
     axes.set_xlabel("NME [% of inter-ocular distance]")
     axes.set_ylabel("faces at or below [%]")
     axes.set_xlim(0, 100 * limit)
     axes.set_ylim(0, 101)
-    _legend(axes, loc="lower right")
-    return _svg(figure, "ced")
+    legend(axes, loc="lower right")
+    return svg(figure, "ced")
 
 
 def calibration_plot(curves: Mapping[str, Sequence[Any]], bins: Mapping[str, Sequence[Any]]) -> bytes:
@@ -160,7 +151,7 @@ def calibration_plot(curves: Mapping[str, Sequence[Any]], bins: Mapping[str, Seq
         curves: columns ``coverage``, ``ranking`` and ``contour`` (a share of the inter-ocular distance).
         bins: columns ``group``, ``score``, ``share`` and ``trials``.
     """
-    figure, (left, right) = _panels(1, 2)
+    figure, (left, right) = panels(1, 2)
     ranking, group = np.asarray(curves["ranking"], str), np.asarray(bins["group"], str)
     coverage, contour = (np.asarray(curves[name], np.float64) for name in ("coverage", "contour"))
     score, share = (np.asarray(bins[name], np.float64) for name in ("score", "share"))
@@ -170,15 +161,15 @@ def calibration_plot(curves: Mapping[str, Sequence[Any]], bins: Mapping[str, Seq
     left.set_xlabel("faces kept [%]")
     left.set_ylabel("mean contour error [% of inter-ocular distance]")
     left.set_ylim(bottom=0)
-    _legend(left)
-    right.plot([0, 1], [0, 1], color=_RULE)
+    legend(left)
+    right.plot([0, 1], [0, 1], color=RULE)
     for i, name in enumerate(dict.fromkeys(group)):
         mine = group == name
         right.plot(score[mine], share[mine], marker="o", color=SERIES[(1, 0)[i % 2]], label=name)
     right.set_xlabel("score")
     right.set_ylabel("share within the bound")
-    _legend(right)
-    return _svg(figure, "score")
+    legend(right)
+    return svg(figure, "score")
 
 
 def head_curves(heads: Sequence[Mapping[str, Any]]) -> bytes:
@@ -190,10 +181,10 @@ def head_curves(heads: Sequence[Mapping[str, Any]]) -> bytes:
             horizontal axis) and ``kept`` (whether the head replaced the base head).
     """
     columns = min(max(len(heads), 1), 4)
-    figure, panels = _panels(max(-(-len(heads) // columns), 1), columns, sharey=True)
-    for axes in panels[len(heads) :]:
+    figure, grid = panels(max(-(-len(heads) // columns), 1), columns, sharey=True)
+    for axes in grid[len(heads) :]:
         axes.set_visible(False)
-    for i, (axes, head) in enumerate(zip(panels, heads, strict=False)):
+    for i, (axes, head) in enumerate(zip(grid, heads, strict=False)):
         values = np.asarray(head["validation_error"], np.float64)
         epochs = np.asarray(head.get("epoch", np.arange(1, len(values) + 1)), np.float64)
         base = float(head["base_error"])
@@ -206,16 +197,16 @@ def head_curves(heads: Sequence[Mapping[str, Any]]) -> bytes:
             axes.plot(epochs, change, color=colour)
             axes.plot(epochs[best], change[best], "o", ms=4, color=colour)
         else:
-            axes.text(0.5, 0.7, "no validation faces", transform=axes.transAxes, ha="center", color=_MUTED)
-        axes.axhline(0, color=_MUTED, lw=1, ls="--")
+            axes.text(0.5, 0.7, "no validation faces", transform=axes.transAxes, ha="center", color=MUTED)
+        axes.axhline(0, color=MUTED, lw=1, ls="--")
         fate = "" if kept is None else (": own head" if kept else ": base kept")
         name = head["component"]
-        axes.set_title(f"{name if isinstance(name, str) else f'component {name}'}{fate}", size=_TITLE_SIZE)
+        axes.set_title(f"{name if isinstance(name, str) else f'component {name}'}{fate}", size=TITLE_SIZE)
         if i % columns == 0:
             axes.set_ylabel("error against base [%]")
         if i + columns >= len(heads):
             axes.set_xlabel("epoch")
-    return _svg(figure, "heads")
+    return svg(figure, "heads")
 
 
 def error_by(
@@ -231,13 +222,13 @@ def error_by(
         errors: system -> (N,) inter-ocular NME as a fraction; NaN for a missed face.
         bins: groups of equally many faces of which the median is drawn.
     """
-    figure, panels = _panels(1, max(len(attributes), 1), sharey=True)
+    figure, grid = panels(1, max(len(attributes), 1), sharey=True)
     finite = np.concatenate([nme[np.isfinite(nme)] for nme in errors.values()] or [np.zeros(0)])
-    for i, (axes, (label, values)) in enumerate(zip(panels, attributes.items(), strict=False)):
+    for i, (axes, (label, values)) in enumerate(zip(grid, attributes.items(), strict=False)):
         for j, (system, nme) in enumerate(errors.items()):
             shown = np.flatnonzero(np.isfinite(nme) & np.isfinite(values))
             shown = shown[np.argsort(values[shown], kind="stable")]
-            colour = _system_colour(system, j)
+            colour = system_colour(system, j)
             if j == len(errors) - 1:
                 dots = shown[:: -(-len(shown) // _MOST_DOTS) or 1]
                 axes.plot(values[dots], 100 * nme[dots], "o", ms=2.5, mew=0, alpha=0.3, color=colour)
@@ -248,105 +239,8 @@ def error_by(
         axes.set_xlabel(label)
         if i == 0:
             axes.set_ylabel("NME [% of inter-ocular distance]")
-            _legend(axes)
+            legend(axes)
         if len(finite):
             # A few failures would press all other dots to the ground; they are in the list of worst faces.
             axes.set_ylim(0, 115 * float(np.percentile(finite, 98)) or 1)
-    return _svg(figure, "error")
-
-
-def _panels(rows: int, columns: int, *, sharey: bool = False) -> tuple["Figure", list["Axes"]]:
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    # A Figure of its own, without pyplot: no global state, no display.
-    with mpl.rc_context():
-        width, height = (8.8, 3.9) if columns == 1 else (8.8, 2.1 * rows + 0.5 if columns > 2 else 2.9 * rows + 0.2)
-        figure = Figure(figsize=(width, height), layout="constrained")
-        if (engine := figure.get_layout_engine()) is not None:
-            engine.set(w_pad=0.08, h_pad=0.06)  # type: ignore[call-arg]
-        axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
-    figure.patch.set_alpha(0)
-    for panel in axes.flat:
-        panel.patch.set_alpha(0)
-        panel.grid(True, color=_RULE, lw=0.8)
-        panel.set_axisbelow(True)
-        panel.tick_params(colors=_MUTED, labelsize=9, length=0)
-        panel.spines[["top", "right"]].set_visible(False)
-        panel.spines[["left", "bottom"]].set_color(_RULE)
-        panel.xaxis.label.set(color=TEXT, size=9.5)
-        panel.yaxis.label.set(color=TEXT, size=9.5)
-        panel.title.set(color=TEXT)
-    return figure, list(axes.flat)
-
-
-def _mark(axes: "Axes", x: float, text: str) -> None:
-    """Draws a vertical line with a label at its top."""
-    axes.axvline(x, color=_MUTED, lw=1, ls="--")
-    left, right = axes.get_xlim()
-    # On the side with more room, so that the label does not leave the panel.
-    to_left = x - left > right - x
-    axes.annotate(
-        text,
-        (x, 1),
-        xycoords=("data", "axes fraction"),
-        xytext=(-4 if to_left else 4, -3),
-        textcoords="offset points",
-        ha="right" if to_left else "left",
-        va="top",
-        size=9,
-        color=_MUTED,
-    )
-
-
-def _legend(axes: "Axes", **placement: Any) -> None:
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=9, labelcolor=TEXT, **placement)
-
-
-def _whole_ticks(axes: "Axes", values: NDArray[np.floating[Any]]) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=min(8, max(len(set(values)), 1))))
-
-
-def _plain_log(axes: "Axes") -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-
-
-def _system_colour(system: str, position: int) -> str:
-    return _SYSTEM_COLOURS.get(system, SERIES[(3, 4, 0, 1, 2)[position % 5]])
-
-
-def _spaced(name: str) -> str:
-    words = name.replace("_", " ").replace("val ", "validation ")
-    return re.sub(r"\b(nme|aic|bic|icl)\b", lambda match: match[0].upper(), words)
-
-
-def _svg(figure: "Figure", salt: str) -> bytes:
-    import matplotlib as mpl
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-
-    FigureCanvasSVG(figure)
-    buffer = io.BytesIO()
-    # Text as text: small, sharp at any size, and it can be searched and read aloud. The salt makes ids repeatable.
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
-    text = buffer.getvalue().decode("utf-8")
-    # The metadata only names the drawing program; the style rule would leak into a page that holds the SVG.
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'<style type="text/css">.*?</style>', "", text, flags=re.DOTALL)
-    text = text.replace("<svg ", '<svg style="stroke-linejoin: round" ', 1)
-    text = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", text)
-    # Ids stay apart from those of other charts in the same page.
-    text = re.sub(r'\bid="', f'id="{salt}-', text)
-    text = re.sub(r'(href="#|url\(#)', rf"\1{salt}-", text)
-    text = text.replace(TEXT, "currentColor")
-    for colour, variable in VARIABLES.items():
-        text = text.replace(colour, f"var({variable}, {colour})")
-    return text.encode("utf-8")
+    return svg(figure, "error")

@@ -18,6 +18,8 @@ DEFAULT_MODEL = Path(str(files("lipseg") / "shipped"))
 CARD = "card.json"
 CASCADE = "cascade.onnx"
 LOCATOR = "locator.onnx"
+# What finds the faces where nobody names another detector.
+DEFAULT_DETECTOR = "yunet"
 # What is written and read. Formats 1 to 3 held weights for JAX.
 FORMAT = 4
 

@@ -13,8 +13,6 @@ from lipseg.errors import DataError
 
 Pixels = NDArray[np.uint8]
 
-DEFAULT_DETECTOR = "yunet"
-
 
 class FaceDetector(Protocol):
     """Anything that finds faces: any callable will do."""

@@ -14,8 +14,8 @@ from lipseg.errors import DataError
 from lipseg.geometry import Affine, from_unit
 from lipseg.images import Picture, as_rgb
 from lipseg.inference.annotation_bias import without_bias
-from lipseg.inference.card import DEFAULT_MODEL
-from lipseg.inference.detector import DEFAULT_DETECTOR, FaceDetector, make_detector
+from lipseg.inference.card import DEFAULT_DETECTOR, DEFAULT_MODEL
+from lipseg.inference.detector import FaceDetector, make_detector
 from lipseg.inference.lips import Detections, Lips
 from lipseg.inference.mouths import Candidate, find_mouths, whole_picture
 from lipseg.inference.predictor import Predictor, load_predictor

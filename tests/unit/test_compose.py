@@ -61,10 +61,13 @@ def at(tmp_path_factory, crops, features, mixture, cascade, predictor, systems, 
     write_rows(root / "calibration" / "risk_coverage.csv", ranked)
     bins = [{"group": "all", "score": s, "share": s, "trials": 9} for s in (0.1, 0.9)]
     write_rows(root / "calibration" / "reliability.csv", bins)
+    network = {"bytes": 5_400_000, "nodes": 165, "opset": 17, "views": 8, "undecided": 1, "load_ms": 11.0}
+    network |= {"cpu_ms_a_view": {"1": 1.85, "8": 1.5}, "largest": {"points_unit": 3.8e-5}}
+    write_json(root / "export.json", {"cascade.onnx": network})
     folder = Path(crops.images.filename).parent
     paths = {name: root / name for name in ("results", "galleries", "heads", "calibration")}
     tables = {name: root / f"{name}.csv" for name in ("history", "selection", "curves")}
-    return Namespace(crops=folder, **paths, **tables)
+    return Namespace(crops=folder, **paths, **tables, export=root / "export.json")
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +80,7 @@ def test_the_report_holds_what_the_run_left(report, crops, params):
     assert report.params["cluster"]["pca"] == params.cluster.pca
     assert list(report.metrics) == list(runs.BOXES)
     assert [component.kept for component in report.components] == [True, False]
+    assert report.networks["cascade.onnx"]["largest differences"] == "points_unit 3.8e-05"
     assert all(component.mean_face is not None for component in report.components)
     assert len(report.examples) == 3
     assert len(report.best) == len(report.worst) == 8  # no more than there are test faces

@@ -19,7 +19,7 @@ SECTIONS = [field.name for field in fields(Params)]
 # The stages that train, measure and show: all but the one that says what the others' code is.
 WORK = [stage for stage in STAGES if stage != "code"]
 # Declared before its script reads it: the detector is chosen there next.
-AHEAD = {("detect", "detect")}
+AHEAD: set[tuple[str, str]] = set()
 
 
 def test_the_file_is_short_enough_to_be_read():
@@ -32,6 +32,11 @@ def test_a_stage_has_one_code_dependency_and_it_is_its_own(stage):
     assert [name for name in deps if name.startswith("data/code")] == [f"data/code/{stage}.txt"]
     assert [name for name in deps if name.startswith(("lipseg", "stages")) and name.endswith(".py")] == []
     assert (ROOT / "stages" / f"{stage}.py").is_file()
+
+
+def test_the_report_depends_on_its_template_which_is_no_python():
+    assert "lipseg/evaluation/report.html.j2" in STAGES["report"]["deps"]
+    assert (ROOT / "lipseg/evaluation/report.html.j2").is_file()
 
 
 def params_read(stage):

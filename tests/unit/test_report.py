@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lipseg.evaluation import figures, metrics, report
+from lipseg.evaluation import chart_style, figures, metrics, report, runs
 from lipseg.evaluation.report import Chart, Component, Picture, Report
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -93,7 +93,7 @@ def charts() -> dict[str, bytes]:
             criterion="bic",
             covariance="diag",
         ),
-        "ced": figures.ced_plot({"jittered": {"base": base, "cascade": base * 0.9}, "true": {"base": base * 0.8}}),
+        "ced": figures.ced_plot({"jittered": {"base": base, "cascade": base * 0.9}, "exact": {"base": base * 0.8}}),
         "heads": figures.head_curves(
             [
                 {"component": 0, "validation_error": [0.05, 0.04], "base_error": 0.05, "kept": True},
@@ -121,12 +121,11 @@ def content(svgs: dict[str, bytes]) -> Report:
         splits={"train": 100, "test": 40},
         skipped={"broken <JPEG>": 3},
         params={"seed": 0, "cluster": {"max_components": 8, "covariances": ["full", "diag"]}},
-        metrics={"jittered": systems, "true": systems},
+        metrics={"jittered": systems, "exact": systems},
         intervals={
             "jittered": {"nme": {"mean": interval(-0.012, -0.008)}, "lips": {"f1_mean": interval(-0.01, 0.02)}},
-            "true": {"nme": {"mean": interval(0.001, 0.002)}},
+            "exact": {"nme": {"mean": interval(0.001, 0.002)}},
         },
-        anchors={"true": {"nme.mean": "4.79 <anchor>"}},
         training=[chart["loss"]],
         selection=[chart["criterion"]],
         components=[
@@ -177,11 +176,41 @@ def test_all_figures_and_pictures_are_in_the_page(content: Report) -> None:
 
 def test_text_is_escaped(content: Report) -> None:
     text = report.render(content)
-    for raw in ("<& more>", "<JPEG>", "<1>", "<open>", "<40>", "<anchor>"):
+    for raw in ("<& more>", "<JPEG>", "<1>", "<open>", "<40>"):
         assert raw not in text
     shown = " ".join(Page(text).text)
-    for raw in ("Lips <& more>", "broken <JPEG>", "face_<1>", "state: <open>", "only <40>", "4.79 <anchor>"):
+    for raw in ("Lips <& more>", "broken <JPEG>", "face_<1>", "state: <open>", "only <40>"):
         assert raw in shown
+
+
+def test_names_with_markup_are_escaped_wherever_they_come() -> None:
+    name = "<b>&\"'</b>"
+    text = report.render(
+        Report(
+            name,
+            dataset={name: name},
+            splits={name: 1},
+            params={name: {name: name}},
+            metrics={name: {"base": summary(0.05, 0.8), name: summary(0.05, 0.8) | {"missed": 3}}},
+            components=[Component(0, {name: 1}, None, [picture(1)], {name: summary(0.05, 0.8)}, None, name)],
+            training=[Chart(name, name, b"<svg viewBox='0 0 1 1'></svg>")],
+            examples=[Picture(picture(2), name)],
+        )
+    )
+    assert name not in text
+    assert text.count("&lt;b&gt;&amp;&#34;&#39;&lt;/b&gt;") >= 12
+    shown = " ".join(Page(text).text)
+    assert f"missed: {name} 3" in shown
+    assert f"base, test faces, {name} boxes" in shown
+
+
+@pytest.mark.parametrize("boxes", runs.BOXES)
+def test_every_kind_of_boxes_that_a_run_has_is_explained(boxes: str) -> None:
+    shown = " ".join(Page(report.render(Report("t", metrics={boxes: {"base": summary(0.05, 0.8)}}))).text)
+    assert "box is " in shown or "box of the true landmarks" in shown
+    assert "40 test faces" in shown
+    assert "none missed" in shown
+    assert "base : the network alone." in shown
 
 
 def rows_of(text: str, heading: str) -> list[str]:
@@ -191,7 +220,7 @@ def rows_of(text: str, heading: str) -> list[str]:
 
 def test_the_tables_say_what_the_figures_say(content: Report) -> None:
     text = report.render(content)
-    assert text.index("<h3>Jittered boxes</h3>") < text.index("<h3>True boxes</h3>")
+    assert text.index("<h3>Jittered boxes</h3>") < text.index("<h3>Exact boxes</h3>")
     jittered = {row.split("</th>")[0].split(">")[-1]: row for row in rows_of(text, "Jittered boxes")[1:]}
     nme = jittered["NME, mean"]
     assert "<td>5.00</td><td><b>4.00</b></td><td>4.50</td>" in nme
@@ -202,10 +231,8 @@ def test_the_tables_say_what_the_figures_say(content: Report) -> None:
     assert "<td>0.800</td><td><b>0.810</b></td><td>0.805</td>" in lips
     assert 'class="same"' in lips
     assert "no clear difference" in lips
-    true = next(row for row in rows_of(text, "True boxes") if "NME, mean" in row)
-    assert 'class="worse"' in true
-    assert "anchor" in true
-    assert "anchor" not in nme
+    exact = next(row for row in rows_of(text, "Exact boxes") if "NME, mean" in row)
+    assert 'class="worse"' in exact
 
 
 def test_the_headline_is_the_jittered_cascade(content: Report) -> None:
@@ -217,11 +244,11 @@ def test_the_headline_is_the_jittered_cascade(content: Report) -> None:
 
 def test_jittered_boxes_come_first_whatever_the_order_of_the_figures() -> None:
     text = report.render(
-        Report("t", metrics={"true": {"base": summary(0.05, 0.8)}, "jittered": {"base": summary(0.07, 0.7)}})
+        Report("t", metrics={"exact": {"base": summary(0.05, 0.8)}, "jittered": {"base": summary(0.07, 0.7)}})
     )
     assert "<b>7.00 %</b><span>NME</span>" in text
     assert "base, test faces, jittered boxes" in text
-    assert text.index("<h3>Jittered boxes</h3>") < text.index("<h3>True boxes</h3>")
+    assert text.index("<h3>Jittered boxes</h3>") < text.index("<h3>Exact boxes</h3>")
 
 
 def test_an_empty_report_has_no_empty_sections(tmp_path: Path) -> None:
@@ -235,7 +262,9 @@ def test_missing_figures_leave_gaps_not_nonsense() -> None:
     empty = metrics.summarise(metrics.per_face(np.zeros((0, 56, 2)), np.zeros((0, 56, 2)), np.zeros(0)))
     nothing = {"difference": None, "low": None, "high": None}
     text = report.render(
-        Report("t", metrics={"true": {"base": empty, "cascade": empty}}, intervals={"true": {"nme": {"mean": nothing}}})
+        Report(
+            "t", metrics={"exact": {"base": empty, "cascade": empty}}, intervals={"exact": {"nme": {"mean": nothing}}}
+        )
     )
     shown = " ".join(Page(text).text).lower()
     assert re.search(r"\b(none|nan|inf)\b(?! missed)", shown) is None
@@ -275,7 +304,7 @@ def test_charts_are_repeatable_and_take_the_page_s_colours(svgs: dict[str, bytes
         text = svg.decode("utf-8")
         assert "currentColor" in text, name
         assert "<style" not in text
-        for colour, variable in figures.VARIABLES.items():
+        for colour, variable in chart_style.VARIABLES.items():
             assert text.count(colour) == text.count(f"var({variable}, {colour})"), (name, colour)
     text = svgs["criterion"].decode()
     assert "held-out log-likelihood [nats a face]" in text
