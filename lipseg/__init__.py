@@ -1,10 +1,17 @@
-"""Lip segmentation: 56 lip landmarks and masks from pictures of mouths.
+"""Lip segmentation: 56 lip landmarks and masks from pictures of people.
 
 >>> import lipseg
 >>> segmenter = lipseg.LipSegmenter()
 >>> for lips in segmenter("photo.jpg"):
 ...     print(lips.landmarks.shape, lips.mask("lips").shape)
 (56, 2) (480, 640)
+
+Where the mouth is known no face is looked for; where no lips are found the answer has a reason:
+
+>>> (lips,) = segmenter("photo.jpg", boxes=[(210, 305, 298, 351)])
+>>> (lips,) = segmenter("photo.jpg", boxes=[lipseg.Box(254, 328, width=88, height=46, roll=0.1)])
+>>> segmenter("empty.jpg").reason
+'no face found'
 
 In a video the same mouth keeps its id, and its landmarks are steadied:
 
