@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from benchmarks.stopwatch import Meter, Stopwatch
 from lipseg.boxes import Box
 from lipseg.images import read_image
-from lipseg.inference.card import Runtime
 from lipseg.inference.detector import FaceDetector, attempts_of
 from lipseg.inference.locator import MouthLocator, Sighting
 from lipseg.inference.predictor import Prediction, Predictor
+from lipseg.inference.runtime import Runtime
 from lipseg.inference.segmenter import LipSegmenter
 from lipseg.tracking import Tracker
 

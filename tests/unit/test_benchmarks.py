@@ -18,11 +18,11 @@ from lipseg.boxes import Box
 from lipseg.errors import DataError, UsageError
 from lipseg.geometry import View
 from lipseg.images import read_image, write_image
-from lipseg.inference.card import Runtime
 from lipseg.inference.lips import Lips
 from lipseg.inference.locator import Sighting
 from lipseg.inference.predictor import Prediction
 from lipseg.inference.relation import AVERAGE_FACE
+from lipseg.inference.runtime import Runtime
 
 _SPEC = importlib.util.spec_from_file_location("lipeval", Path(__file__).parents[1] / "reference" / "lipeval.py")
 lipeval = importlib.util.module_from_spec(_SPEC)
