@@ -1,8 +1,10 @@
 """The benchmarks: outlines keep their shape, every system is judged alike, a missed face counts 0."""
 
+import csv
 import importlib.util
 import json
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import outlines, peers, speed
+from benchmarks import answers, footprint, judging, lipseg_speed, outlines, peers, prompt, speed
 from lipseg import scheme
 from lipseg.boxes import Box
-from lipseg.errors import DataError
-from lipseg.images import write_image
+from lipseg.errors import DataError, UsageError
+from lipseg.geometry import View
+from lipseg.images import read_image, write_image
 from lipseg.inference.lips import Lips
+from lipseg.inference.locator import Sighting
+from lipseg.inference.predictor import Prediction
+from lipseg.inference.relation import AVERAGE_FACE
+from lipseg.inference.runtime import Runtime
 
 _SPEC = importlib.util.spec_from_file_location("lipeval", Path(__file__).parents[1] / "reference" / "lipeval.py")
 lipeval = importlib.util.module_from_spec(_SPEC)
@@ -73,22 +80,22 @@ def test_other_schemes_keep_their_corners_and_areas():
 
 @pytest.fixture(scope="module")
 def faces(drawn):
-    return peers.read_faces(drawn, "test")
+    return answers.read_faces(drawn, "test")
 
 
 def test_faces_are_those_of_the_split(faces, drawn):
     assert faces.names == sorted((drawn / "testnames.txt").read_text().split())
     assert faces.truth.shape == (8, 56, 2)
     with pytest.raises(DataError, match="no such folder"):
-        peers.read_faces(drawn / "none", "test")
+        answers.read_faces(drawn / "none", "test")
 
 
 def test_a_system_is_judged_as_the_independent_judge_does(faces, drawn, tmp_path):
     rng = np.random.default_rng(0)
-    answers = [points + rng.normal(0, 2, (56, 2)) for points in faces.truth]
-    answers[3] = None
-    row = peers.row_of("lipseg, somehow", peers.judged(faces, answers), 100, 0.0)
-    peers._write_answers(tmp_path / "answers.json", faces, answers)
+    said = [points + rng.normal(0, 2, (56, 2)) for points in faces.truth]
+    said[3] = None
+    row = judging.row_of("lipseg, somehow", faces, said, judging.judged(faces, said), 100)
+    peers.write_answers(tmp_path / "answers.json", faces, said)
     theirs = lipeval.judge(lipeval.read_helen(drawn, faces.names), json.loads((tmp_path / "answers.json").read_text()))
     assert (row["faces"], row["missed"]) == (theirs["faces"], theirs["missed"]) == (8, 1)
     for region in ("mouth", "lips", "inner"):
@@ -100,27 +107,42 @@ def test_a_system_is_judged_as_the_independent_judge_does(faces, drawn, tmp_path
 
 
 def test_tables_are_printed(faces):
-    perfect = peers.judged(faces, list(faces.truth))
-    blind = peers.judged(faces, [None] * 8)
-    nowhere = peers.sideways(faces, [None] * 8)
-    rows = [peers.row_of("lipseg, x", perfect, 100, 0.012), peers.row_of("blind", blind, 100, nowhere)]
-    ours, theirs = peers.markdown(rows).splitlines()[2:]
+    shifted = list(faces.truth + np.array([0.012, -0.003]) * faces.inter_ocular[:, None, None])
+    perfect, blind = (judging.judged(faces, said) for said in (list(faces.truth), [None] * 8))
+    rows = [
+        judging.row_of("lipseg, x", faces, shifted, perfect, 100),
+        judging.row_of("blind", faces, [None] * 8, blind, 100),
+    ]
+    heads, _, ours, theirs = judging.markdown(rows).splitlines()
     assert ours.startswith("| lipseg, x | 0.0% | 1.000 [1.000, 1.000] / 1.000 |")
-    assert ours.endswith("| 0.00% / 0.00% / 0.00% | 0.00% | 1.20% |")
+    assert "| 0.00% / 0.00% / 0.00% | 0.00% | 1.20% | -0.30% |" in ours
     assert theirs.startswith("| blind | 100.0% | .000 [.000, .000] / .000 |")
-    assert theirs.endswith("| - / - / - | - | - |")
-    (line,) = peers.differences(perfect, {"blind": blind}, 100).splitlines()[2:]
+    assert theirs.endswith("| - / - / - | - | - | - | - / - |")
+    assert heads.count("|") == ours.count("|") == theirs.count("|")
+    (line,) = judging.differences(perfect, {"blind": blind}, 100).splitlines()[2:]
     assert line.startswith("| blind | +1.000 [+1.000, +1.000] |")
     assert line.endswith("| - |")
 
 
-def test_how_far_right_the_mouths_lie_whatever_their_size(faces):
-    pairs = zip(faces.truth, faces.inter_ocular, strict=True)
-    shifted = [points + np.array([0.03 * eyes, 0.2]) for points, eyes in pairs]
+def test_how_far_off_the_mouths_lie_whatever_their_size(faces):
+    widths = np.ptp(faces.truth[..., 0], axis=1)
+    shifted = [points + np.array([0.03, -0.01]) * width for points, width in zip(faces.truth, widths, strict=True)]
     shifted[2] = None
-    assert peers.sideways(faces, shifted) == pytest.approx(0.03)
-    grown = [2 * (points - peers._centroid(points)) + peers._centroid(points) for points in faces.truth]
-    assert peers.sideways(faces, grown) == pytest.approx(0, abs=1e-9)
+    off = judging.offsets(faces, shifted)
+    assert (off["right_of_width"], off["down_of_width"]) == pytest.approx((0.03, -0.01))
+    ratio = np.mean(np.delete(widths / faces.inter_ocular, 2))
+    assert (off["right"], off["down"]) == pytest.approx((0.03 * ratio, -0.01 * ratio))
+    grown = [2 * (points - judging.centroid(points)) + judging.centroid(points) for points in faces.truth]
+    assert list(judging.offsets(faces, grown).values()) == pytest.approx([0] * 4, abs=1e-9)
+
+
+def test_the_mouth_nearest_to_the_annotated_one_counts_and_none_far_away(faces):
+    truth = faces.truth[0]
+    width = np.ptp(truth[:, 0])
+    near, far = (truth + np.array([shift * width, 0]) for shift in (0.2, 1.5))
+    assert answers.nearest(truth, [far, near]) is near
+    assert answers.nearest(truth, [far]) is None
+    assert answers.nearest(truth, []) is None
 
 
 def test_a_second_human_is_read_from_pts_files(faces, tmp_path):
@@ -129,76 +151,212 @@ def test_a_second_human_is_read_from_pts_files(faces, tmp_path):
     (tmp_path / "below").mkdir()
     path = tmp_path / "below" / f"{faces.names[2]}.pts"
     path.write_text(f"version: 1\nn_points: 68\n{{\n{rows}\n}}\n")
-    answers = peers.second_human_answers(tmp_path, faces)
-    assert [answer is None for answer in answers] == [i != 2 for i in range(8)]
-    np.testing.assert_allclose(answers[2][0], points[48])
+    said = answers.second_human_system(tmp_path, faces)(faces)
+    assert [answer is None for answer in said] == [i != 2 for i in range(8)]
+    np.testing.assert_allclose(said[2][0], points[48])
     path.write_text("version: 1\n{\n1 2\n}\n")
-    with pytest.raises(DataError, match=r"\.pts: 1 points, not 68"):
-        peers.second_human_answers(tmp_path, faces)
+    with pytest.raises(UsageError, match=r"\.pts: 1 points, not 68"):
+        answers.second_human_system(tmp_path, faces)
     path.unlink()
-    with pytest.raises(DataError, match=r"holds no NAME\.pts"):
-        peers.second_human_answers(tmp_path, faces)
+    with pytest.raises(UsageError, match=r"--second-human: .* holds no NAME\.pts"):
+        answers.second_human_system(tmp_path, faces)
 
 
-def test_mediapipe_runs_in_another_python(faces, tmp_path, monkeypatch):
-    """The face mesh itself is replaced: by a script that answers in its form."""
-    points = np.random.default_rng(0).uniform(0, 99, (478, 2)).tolist()
-    script = tmp_path / "face_mesh.py"
-    script.write_text(
-        "import json, sys\njob = json.load(sys.stdin)\nassert job['refined'] is True\n"
-        f"print(json.dumps({{'version': '0', 'faces': [None] + [{points}] * (len(job['images']) - 1)}}))\n"
-    )
-    monkeypatch.setattr(peers, "__file__", str(tmp_path / "peers.py"))
-    answers = peers.mediapipe_answers(sys.executable, faces, refined=True)
-    assert answers[0] is None
-    np.testing.assert_allclose(answers[1][scheme.OUTER_CORNERS[0]], points[61])
-    np.testing.assert_allclose(answers[1][scheme.INNER_CORNERS[1]], points[308])
-    with pytest.raises(DataError, match=r"--mediapipe: .*cannot run it"):
-        peers.mediapipe_answers(tmp_path / "none", faces, refined=False)
+MESH = """#!{python}
+import json, sys
+import numpy as np
+if len(sys.argv) > 2:  # one photo
+    sys.exit()
+for line in sys.stdin:
+    job = json.loads(line)
+    faces = [[[[x + at, y] for x, y in {points}] for at in (500, 0)] for _ in job.get("images", ())]
+    print(json.dumps({{
+        "version": {{"version": "9.8"}}, "points": {{"faces": faces}},
+        "times": {{"photo": [4.0] * len(faces), "tracked": [2.0] * len(faces)}},
+    }}[job["task"]]), flush=True)
+"""
+
+
+@pytest.fixture
+def other_python(tmp_path):
+    """A function: makes an interpreter that runs this instead of the file that it is given."""
+
+    def make(text, points=()):
+        path = tmp_path / "python"
+        path.write_text(text.format(python=sys.executable, points=list(points)))
+        path.chmod(0o755)
+        return path
+
+    return make
 
 
 class Segmenter:
-    """Answers as a ``LipSegmenter`` would: one mouth a picture, found in two steps."""
+    """Answers as a ``LipSegmenter`` would: one mouth where the box is, or at the picture's middle."""
 
-    detector, finds_faces, min_score = object(), True, 0.0
+    predictor = None
 
-    def cut(self, pixels):
-        assert pixels.shape == (20, 30, 3)
-        return pixels
+    def __init__(self, model, unbiased=False):
+        pass
 
-    def predict_views(self, cuts):
-        angle = np.linspace(0, 2 * np.pi, 28, endpoint=False)
-        ring = np.stack([-10 * np.cos(angle), -2 * np.sin(angle)], 1)
-        mouth = (np.array([15, 10]) + np.concatenate([ring, ring / 2])).astype(np.float32)
-        return [[Lips((5, 8, 25, 12), 1.0, 0, np.ones(1, np.float32), mouth, (20, 30))] for _ in cuts]
+    def __call__(self, path, boxes=None):
+        x0, y0, x1, y1 = (40, 80, 90, 100) if boxes is None else boxes[0]
+        mouth = np.array([(x0 + x1) / 2, (y0 + y1) / 2]) + np.array([x1 - x0, y1 - y0]) * RING
+        return [Lips((x0, y0, x1, y1), 1.0, 0, np.ones(1, np.float32), mouth.astype(np.float32), (128, 128))]
 
-    def __call__(self, pixels, boxes=None):
-        return self.predict_views([pixels])[0]
 
-    def find(self, pixels):
-        return [Box.around(lips.landmarks) for lips in self(pixels)]
+ANGLE = np.linspace(0, 2 * np.pi, 28, endpoint=False)
+RING = np.concatenate([size * np.stack([-np.cos(ANGLE), -np.sin(ANGLE)], 1) for size in (0.5, 0.25)])
+
+
+def command(monkeypatch, module, *words):
+    monkeypatch.setattr(sys, "argv", ["benchmark", *map(str, words)])
+    module.main()
+
+
+def test_every_system_is_judged_on_any_source(drawn, other_python, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(peers, "LipSegmenter", Segmenter)
+    mesh = other_python(MESH, np.random.default_rng(0).uniform((50, 85), (80, 115), (478, 2)).tolist())
+    words = (drawn, "--source", "synthetic", "--mediapipe", mesh, "--resamples", 20, "--csv", tmp_path / "peers.csv")
+    command(monkeypatch, peers, *words)
+    printed = capsys.readouterr().out
+    for system in ("lipseg, jittered boxes", "lipseg, finds the face itself", "MediaPipe FaceMesh 9.8, refined lips"):
+        assert f"\n| {system} | " in printed
+    with (tmp_path / "peers.csv").open(newline="") as file:
+        rows = {row["system"]: row for row in csv.DictReader(file)}
+    # Of the two faces that it reports, the first lies far beyond the pictures.
+    assert int(rows["MediaPipe FaceMesh 9.8, plain"]["missed"]) < 4
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "message"),
+    [
+        ("--mediapipe", None, "cannot run MediaPipe (No such file or directory)"),
+        (
+            "--mediapipe",
+            "#!{python}\nraise ModuleNotFoundError('no mediapipe')\n",
+            "(ModuleNotFoundError: no mediapipe)",
+        ),
+        ("--mediapipe", "#!{python}\nprint('hello')\n", "cannot run MediaPipe (it ended without a word)"),
+        ("--mediapipe", "#!{python}\nprint('[]')\n", "cannot run MediaPipe (it does not answer as a Python does)"),
+        ("--second-human", None, "holds no NAME.pts of any of the 8 faces"),
+        ("--dlib", None, "--dlib: "),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_told_in_one_line(
+    option, text, message, drawn, other_python, tmp_path, monkeypatch, capsys
+):
+    path = tmp_path / "none" if text is None else other_python(text)
+    with pytest.raises(SystemExit) as left:
+        command(monkeypatch, peers, drawn, "--source", "synthetic", option, path)
+    assert left.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {option}: ")
+    assert message in line
+
+
+class Model:
+    """A model that sees the same mouth everywhere, with a locator that lets time pass."""
+
+    def __init__(self, locator=None):
+        self.runtime, self.locator = Runtime(View(16, "square", 1.6), 1), locator
+
+    def __call__(self, views):
+        points = np.broadcast_to(np.float32(0.5 + 0.3 * RING), (len(views), 56, 2))
+        ones = np.ones((len(views), 1), np.float32)
+        return Prediction(points, np.zeros(len(views), np.int64), ones, ones[:, 0])
+
+
+def locate(image, faces):
+    began = time.process_time()
+    while time.process_time() < began + 0.01:
+        pass
+    return Sighting([AVERAGE_FACE.mouth(face) for face in faces], np.full(len(faces), 5, np.float32))
 
 
 def test_every_part_is_timed(tmp_path):
-    for i in range(5):
-        write_image(tmp_path / "day" / f"{i}.png", np.zeros((20, 30, 3), np.uint8))
-    paths = speed.photographs(tmp_path, 3)
-    assert [path.name for path in paths] == ["0.png", "1.png", "3.png"]
-    watch = speed.measure(Segmenter(), paths, frames=4)
-    assert {part: len(times) for part, times in watch.parts.items()} == {
-        **dict.fromkeys(("decode", "find and cut", "cascade", "all"), 3),
-        "tracked frame": 9,
+    for i in range(3):
+        write_image(tmp_path / f"{i}.png", np.zeros((80, 100, 3), np.uint8))
+    timed = lipseg_speed.LipsegSpeed(Model(locate), lambda image: [Box.square(50, 40, 60)])
+    paths = sorted(tmp_path.iterdir())
+    timed.warm_up(paths[:1])
+    timed.measure(paths)
+    assert {part: len(times) for part, times in timed.parts.parts.items()} == {
+        **dict.fromkeys(lipseg_speed.PARTS, 3),
+        lipseg_speed.TRACKED: 18,
     }
-    assert watch.table().count("\n") == 6
+    assert {call: len(times) for call, times in timed.calls.parts.items()} == {
+        lipseg_speed.PHOTO: 3,
+        lipseg_speed.LOCATED: 12,
+        lipseg_speed.TRACKED: 18,
+    }
+    find, locating, cut, cascade, together = (timed.parts.parts[part] for part in lipseg_speed.PARTS[1:])
+    np.testing.assert_allclose(np.sum([find, locating, cut, cascade], axis=0), together)
+    assert min(locating) >= 10 > max(cut)
+    assert timed.parts.table().count("\n") == 1 + 7
+
+
+def test_a_picture_without_a_mouth_is_a_photo_all_the_same(tmp_path):
+    write_image(tmp_path / "a.png", np.zeros((80, 100, 3), np.uint8))
+    timed = lipseg_speed.LipsegSpeed(Model(), lambda image: [])
+    timed.measure([tmp_path / "a.png"])
+    assert list(timed.calls.parts) == [lipseg_speed.PHOTO]
+    assert timed.calls.median(lipseg_speed.TRACKED) is None
+
+
+def test_pictures_are_spread_over_the_folder_and_shrunk(tmp_path):
+    for i in range(5):
+        write_image(tmp_path / "day" / f"{i}.jpg", np.zeros((20, 30 if i else 2000, 3), np.uint8))
+    paths = speed.photographs(tmp_path, 3)
+    assert [path.name for path in paths] == ["0.jpg", "1.jpg", "3.jpg"]
+    (tmp_path / "copies").mkdir()
+    large, small = (speed.shrunk(path, tmp_path / "copies") for path in paths[:2])
+    assert read_image(large).shape == (5, 512, 3)
+    assert small == paths[1]
     with pytest.raises(DataError, match="holds no picture"):
         speed.photographs(tmp_path / "day" / "none", 3)
 
 
-def test_a_lipseg_that_does_not_find_is_timed_as_well(tmp_path):
-    write_image(tmp_path / "a.png", np.zeros((20, 30, 3), np.uint8))
+def test_both_are_timed_on_the_same_pictures(other_python, tmp_path, monkeypatch, capsys):
+    photos = tmp_path / "photos"
+    for i in range(12):
+        write_image(photos / f"{i:02}.jpg", np.zeros((80, 100, 3), np.uint8))
+    ours = lipseg_speed.LipsegSpeed(Model(), lambda image: [Box.square(50, 40, 60)])
+    monkeypatch.setattr(speed, "LipsegSpeed", lambda model: ours)
+    monkeypatch.setattr(speed, "LIPSEG", (sys.executable, "-c", ""))
+    out = tmp_path / "speed.json"
+    command(monkeypatch, speed, photos, "--mediapipe", other_python(MESH), "--starts", 1, "--json", out)
+    found = json.loads(out.read_text())
+    assert (found["pictures"], found["mediapipe_version"]) == (12, "9.8")
+    assert (found["mediapipe"]["a photo"], found["mediapipe"]["a tracked frame of a video"]) == (4, 2)
+    assert found["lipseg"]["prompt to first result, second run"] > 0
+    printed = capsys.readouterr().out
+    assert "| lipseg | MediaPipe FaceMesh 9.8, refined lips | ratio |" in printed
+    assert f"| a photo | CPU ms | {found['lipseg']['a photo']:.2f} | 4.00 |" in printed
+    assert "| locate the mouths | " in printed
 
-    class Plain(Segmenter):
-        detector, finds_faces = None, False
 
-    watch = speed.measure(Plain(), [tmp_path / "a.png"], frames=0)
-    assert list(watch.parts) == ["decode", "cut", "cascade", "all"]
+def test_a_wrong_interpreter_is_told_before_anything_is_timed(tmp_path, monkeypatch, capsys):
+    with pytest.raises(SystemExit) as left:
+        command(monkeypatch, speed, tmp_path, "--mediapipe", tmp_path / "none")
+    assert left.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_program_that_fails_gives_no_time():
+    with pytest.raises(DataError, match=r"ended with exit code 1: oh no"):
+        prompt.medians({"bad": [sys.executable, "-c", "raise SystemExit('oh no')"]}, 1)
+
+
+def test_a_footprint_counts_what_packages_say_is_theirs(tmp_path):
+    for name, size in (("small", 1_000_000), ("large", 2_500_000), ("pip", 9_000_000)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_bytes(b"#" * size)
+        (tmp_path / f"{name}-1.0.dist-info").mkdir()
+        (tmp_path / f"{name}-1.0.dist-info" / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+        )
+        (tmp_path / f"{name}-1.0.dist-info" / "RECORD").write_text(f"{name}/__init__.py,,\n")
+    found = footprint.sizes(tmp_path)
+    assert found == {"large": 2.5, "small": 1.0}
+    assert footprint.table(found, 1).splitlines()[2:] == ["| large | 2.5 |", "| 1 others | 1.0 |", "| **all** | 3.5 |"]
+    assert footprint.present(tmp_path, ("small", "jax")) == ["small"]
