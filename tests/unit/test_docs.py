@@ -27,7 +27,7 @@ READER = ROOT / "docs" / "run_onnx.py"
 def commands(program):
     """The words after a program's name, wherever README calls it: in blocks of commands and between back quotes."""
     lines = [line.strip() for line in README.splitlines() if line.startswith("    ")]
-    for line in [*lines, *re.findall(rf"`({program} \S+ [^`\n]+)`", README)]:
+    for line in [*lines, *re.findall(rf"`({program} [^`\s]+ [^`\n]+)`", README)]:
         for call in re.split(r" [|] ", line):
             words = shlex.split(call, comments=True)
             if words[:1] == [program]:
