@@ -41,7 +41,7 @@ def _root(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Lip segmentation: 56 lip landmarks and masks from pictures of mouths.
+    """Lip segmentation: 56 lip landmarks and masks from photos and videos.
 
     Exit codes: 0 all done, 1 unexpected error, 2 wrong usage, 3 some inputs failed (the others were written), 4 model
     unusable, 130 interrupted.
