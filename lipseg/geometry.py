@@ -16,6 +16,9 @@ from lipseg.boxes import Box
 
 Array = NDArray[np.floating[Any]]
 
+# OpenCV's warpAffine refuses a picture with a side of this many pixels or more (SHRT_MAX).
+_LARGEST_SIDE = 32767
+
 
 @dataclass(frozen=True, slots=True)
 class Affine:
@@ -91,14 +94,14 @@ def warp(image: NDArray[np.uint8], to_image: Affine, size: int) -> NDArray[np.ui
         (size, size, 3) uint8.
     """
     shrink = to_image.scale
-    if shrink > 1.2:
+    if shrink > 1.2 or max(image.shape[:2]) >= _LARGEST_SIDE:
         # Cut the part that the view shows, shrink it by area averaging to the view's resolution, then sample.
         corners = to_image(np.array([[0, 0], [size, 0], [0, size], [size, size]], float) - 0.5)
         limit = np.array(image.shape[1::-1])
         low = np.clip(np.floor(corners.min(0) - 2 * shrink), 0, limit - 1).astype(int)
         high = np.clip(np.ceil(corners.max(0) + 2 * shrink), low + 1, limit).astype(int)
         part = image[low[1] : high[1], low[0] : high[0]]
-        small = np.maximum(np.round((high - low) / shrink), 1).astype(int)
+        small = np.maximum(np.round((high - low) / max(shrink, 1.0)), 1).astype(int)
         ratio = small / (high - low)
         image = cv2.resize(part, (int(small[0]), int(small[1])), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
         offset = (0.5 - low) * ratio - 0.5

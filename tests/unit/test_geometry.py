@@ -170,3 +170,17 @@ def test_a_picture_of_one_pixel_can_be_looked_at():
     image = np.full((1, 1, 3), 77, np.uint8)
     for side in (1.0, 200.0):
         assert (warp(image, view_to_image(np.zeros(2), np.full(2, side), 8), 8) == 77).all()
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_a_picture_longer_than_opencv_warps_is_cut_first(across):
+    # A strip of 40000 pixels whose red tells the place within 200 pixels; warpAffine takes 32766 at most.
+    place = np.zeros((60, 40000, 3), np.uint8)
+    place[..., 0] = np.arange(40000) % 200
+    at = np.array([39100.0, 30.0])
+    if across:
+        place, at = place.transpose(1, 0, 2).copy(), at[::-1]
+    view = warp(place, view_to_image(at, np.full(2, 40.0), 40), 40)
+    wanted = (39100 + np.arange(40) - 19.5) % 200
+    found = view[:, 20, 0] if across else view[20, :, 0]
+    np.testing.assert_allclose(found, wanted, atol=1)
