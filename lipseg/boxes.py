@@ -179,7 +179,7 @@ def as_boxes(boxes: "ArrayLike | Box | Sequence[Box]") -> list[Box]:
         return [boxes]
     if isinstance(boxes, Sequence) and any(isinstance(box, Box) for box in boxes):
         return [box if isinstance(box, Box) else _one_box(box, index) for index, box in enumerate(boxes)]
-    array = np.asarray(boxes, np.float64)
+    array = _as_numbers(boxes, "boxes")
     if array.size == 0:
         return []
     array = np.atleast_2d(array)
@@ -188,8 +188,15 @@ def as_boxes(boxes: "ArrayLike | Box | Sequence[Box]") -> list[Box]:
     return [_one_box(row, index) for index, row in enumerate(array)]
 
 
+def _as_numbers(values: ArrayLike, origin: str) -> NDArray[np.float64]:
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError):  # text, None, or rows of different lengths
+        raise DataError(f"{origin}: expected numbers x0, y0, x1, y1, not {values!r:.100}") from None
+
+
 def _one_box(corners: ArrayLike, index: int) -> Box:
-    array = np.asarray(corners, np.float64)
+    array = _as_numbers(corners, f"boxes[{index}]")
     if array.shape != (4,):
         raise DataError(f"boxes[{index}] must be four numbers x0, y0, x1, y1, not an array of shape {array.shape}")
     return Box.from_corners(*map(float, array), origin=f"boxes[{index}]")

@@ -201,3 +201,9 @@ def test_overlap_is_the_share_of_the_smaller() -> None:
     assert overlap(Box.square(0, 0, 10), Box.square(0, 0, 4)) == 1.0
     assert overlap(Box.square(0, 0, 10), Box.square(10, 0, 10)) == 0.0
     assert overlap(Box.square(0, 0, 10), Box.square(5, 0, 10)) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("boxes", ["1,2,3,4", [[1, 2, 3, 4], [1, 2]], [Box(1, 1, 1, 1), "face"]])
+def test_what_holds_no_numbers_is_refused(boxes: object) -> None:
+    with pytest.raises(DataError, match="expected numbers x0, y0, x1, y1"):
+        as_boxes(boxes)  # type: ignore[arg-type]
