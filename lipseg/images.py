@@ -84,8 +84,12 @@ def as_rgb(image: Picture) -> NDArray[np.uint8]:
     if isinstance(image, Image.Image):
         try:
             return from_pil(image)
-        except OSError as error:  # Pillow decodes a file when its pixels are first asked for
+        except DataError:
+            raise
+        except Exception as error:  # Pillow decodes a file when its pixels are first asked for, and raises anything
             raise DataError(f"the picture cannot be decoded ({error})") from error
+    if not isinstance(image, np.ndarray):
+        raise DataError(f"a picture must be an array, a path or a PIL image, not {type(image).__name__}")
     return to_rgb8(image)
 
 
@@ -142,6 +146,8 @@ def to_rgb8(image: NDArray[Any], *, cmyk: bool = False) -> NDArray[np.uint8]:
     if image.dtype == bool:
         image = image.astype(np.uint8) * np.uint8(255)
     elif image.dtype.kind == "f":
+        if np.isnan(image).any():
+            raise DataError("a picture must hold numbers, not NaN")
         image = np.round(np.clip(image, 0.0, 1.0) * 255).astype(np.uint8)
     elif image.dtype.newbyteorder("=") in (np.uint16, np.int32):  # Pillow's modes "I;16*" and "I": 16-bit greys
         image = (np.clip(image, 0, 65535) // 257).astype(np.uint8)

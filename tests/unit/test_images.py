@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, features
 
 from lipseg.errors import DataError
-from lipseg.images import decode_image, from_pil, read_image, to_rgb8, write_image
+from lipseg.images import as_rgb, decode_image, from_pil, read_image, to_rgb8, write_image
 
 
 @pytest.fixture
@@ -277,3 +277,24 @@ def test_a_picture_is_written_whole_or_not_at_all(tmp_path, scene, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         write_image(tmp_path / "b.png", scene)
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize("image", [None, [[1, 2], [3, 4]], b"bytes"])
+def test_what_is_no_picture_at_all_is_refused(image):
+    with pytest.raises(DataError, match=f"not {type(image).__name__}"):
+        as_rgb(image)
+
+
+def test_a_picture_of_floats_that_are_no_numbers_is_refused():
+    with pytest.raises(DataError, match="NaN"):
+        to_rgb8(np.full((4, 4), np.nan))
+
+
+def test_whatever_pillow_raises_for_an_opened_picture_is_told(monkeypatch):
+    def broken(image):
+        raise SyntaxError("broken PNG file")  # as of a damaged chunk behind the first pixels
+
+    picture = Image.new("RGB", (4, 4))
+    monkeypatch.setattr(Image.Image, "load", broken)
+    with pytest.raises(DataError, match="cannot be decoded"):
+        as_rgb(picture)
