@@ -19,6 +19,7 @@ from lipseg.inference.detector import FaceDetector, make_detector
 from lipseg.inference.lips import Detections, Lips
 from lipseg.inference.mouths import Candidate, find_mouths, whole_picture
 from lipseg.inference.predictor import Predictor, load_predictor
+from lipseg.inference.session import check_threads
 from lipseg.inference.views import MouthViews, cut_views
 
 Boxes = ArrayLike | Box | Sequence[Box] | None
@@ -72,6 +73,7 @@ class LipSegmenter:
         """
         if min_score is not None and not 0 <= min_score <= 1:
             raise DataError(f"the least score must be from 0 to 1, not {min_score}")
+        check_threads(threads)
         self.predictor: Predictor = (
             model if not isinstance(model, (str, Path)) else load_predictor(Path(model), threads)
         )
@@ -95,9 +97,10 @@ class LipSegmenter:
     @property
     def detector(self) -> FaceDetector | None:
         """What finds the faces; None where pictures without boxes are mouth crops."""
-        if isinstance(self._detector, str):
-            self._detector = make_detector(self._detector)
-        return self._detector
+        found = self._detector  # read once: another thread may replace it meanwhile
+        if isinstance(found, str):
+            self._detector = found = make_detector(found)
+        return found
 
     def __call__(self, image: Picture, boxes: Boxes = None) -> Detections:
         """Returns the lips of one picture; where there are none, ``reason`` of the answer says why.

@@ -27,13 +27,12 @@ def open_network(content: bytes, outputs: tuple[str, ...], size: int, origin: Pa
         threads: of ONNX Runtime; views are small, and more than one gain little.
 
     Raises:
-        DataError: if ``threads`` is less than 1.
+        DataError: if ``threads`` is not a whole number of at least 1.
         ModelError: if it is no such network.
     """
     import onnxruntime
 
-    if threads < 1:
-        raise DataError(f"threads: must be at least 1, not {threads}")
+    check_threads(threads)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     # A thread that waits for work must not keep a core busy.
@@ -63,6 +62,16 @@ def open_network(content: bytes, outputs: tuple[str, ...], size: int, origin: Pa
         return [np.concatenate(columns) for columns in zip(*parts, strict=True)]  # type: ignore[arg-type]
 
     return run
+
+
+def check_threads(threads: int) -> None:
+    """Refuses a number of threads that is not a whole number of at least 1.
+
+    Raises:
+        DataError: naming the number.
+    """
+    if not isinstance(threads, int) or threads < 1:
+        raise DataError(f"threads: must be at least 1, not {threads!r}")
 
 
 def _line(error: Exception) -> str:

@@ -276,3 +276,27 @@ def test_the_annotators_bias_is_taken_out_on_demand():
     moved = annotated.landmarks - unbiased.landmarks
     radius = np.sqrt(((plain.landmarks - plain.landmarks.mean(0)) ** 2).sum(1).mean())
     np.testing.assert_allclose(np.hypot(*moved.T), 0.1 * radius, rtol=1e-3)
+
+
+def test_no_threads_are_refused_with_a_loaded_model_too():
+    with pytest.raises(DataError, match="threads: must be at least 1, not 0"):
+        LipSegmenter(FindRed(View(40, "square", 1.6)), None, threads=0)
+
+
+def test_another_thread_may_load_the_detector_between_two_steps_of_this_one(monkeypatch):
+    def loaded(image):
+        return []
+
+    class Interrupted(LipSegmenter):
+        """Every reading of the attribute after the first finds what another thread has put there."""
+
+        @property
+        def _detector(self):
+            self._reads = getattr(self, "_reads", 0) + 1
+            return "yunet" if self._reads == 1 else loaded
+
+        @_detector.setter
+        def _detector(self, found): ...
+
+    monkeypatch.setattr("lipseg.inference.segmenter.make_detector", {"yunet": loaded}.__getitem__)
+    assert Interrupted(FindRed(View(40, "square", 1.6))).detector is loaded

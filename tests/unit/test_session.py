@@ -53,7 +53,7 @@ def test_views_need_not_lie_in_memory_one_after_the_other():
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("threads", [0, -1])
+@pytest.mark.parametrize("threads", [0, -1, 1.5])
 def test_no_threads_are_refused(threads):
     with pytest.raises(DataError, match=rf"threads: must be at least 1, not {threads}"):
         open_network(cascade_network(), OUTPUTS, SIZE, ORIGIN, threads)
