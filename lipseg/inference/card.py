@@ -79,7 +79,9 @@ def described(folder: Path) -> dict[str, dict[str, Any]]:
 
 def check_networks(folder: Path, card: dict[str, Any]) -> None:
     """Refuses networks that are not those that the card was written for; raises as ``read_network`` does."""
-    for name in (CASCADE, *([LOCATOR] if card.get("runtime", {}).get("locator") else [])):
+    runtime = card.get("runtime")
+    located = isinstance(runtime, dict) and runtime.get("locator")
+    for name in (CASCADE, LOCATOR) if located else (CASCADE,):
         read_network(folder, name, card)
 
 

@@ -465,6 +465,12 @@ def test_info_refuses_networks_of_another_model(lips, write_model):
     assert "cascade.onnx: not the file that card.json describes (another SHA-256)" in err
 
 
+@pytest.mark.parametrize("runtime", [[], "x", None, 5])
+def test_info_shows_a_card_whose_constants_are_damaged(lips, write_model, runtime):
+    write_model(runtime=runtime)
+    assert lips("info", "m")[0] == 0
+
+
 # The command in a process of its own, with the known model behind it; "slow" lets a batch wait for its signal.
 _SCRIPT = """
 import sys, time
