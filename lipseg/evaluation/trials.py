@@ -83,6 +83,7 @@ class _Trial:
     """A picture with a known face box, and what is true of it: landmarks where a mouth can be seen."""
 
     kind: str
+    face: Box
     cut: MouthViews
     truth: Array | None
     inter_ocular: float
@@ -123,7 +124,7 @@ def run_trials(
             contour = np.inf
             if len(lips) and trial.truth is not None:
                 contour = _contour(lips[0].landmarks, trial.truth, trial.inter_ocular)
-            presence = trial.cut.mouths[0].presence if trial.cut.mouths else _NOWHERE
+            presence = _presence(trial)
             rows.append((look, presence, lips[0].score if len(lips) else 0.0, contour, trial.kind))
         pending.clear()
 
@@ -143,18 +144,27 @@ def run_trials(
             for kind, picture, box, landmarks in shown:
                 shown_face[:] = [box]
                 iod = float(crops.inter_ocular_px[i]) / to_photo.scale
-                pending.append(_Trial(kind, segmenter.cut(picture), landmarks, iod))
+                pending.append(_Trial(kind, box, segmenter.cut(picture), landmarks, iod))
             if len(pending) >= _CHUNK:
                 flush()
     flush()
     looks, presence, score, contour, kind = zip(*rows, strict=True)
     return Trials(
-        evidence=np.stack(looks).astype(np.float32),
+        # A batch in which no mouth was found says nothing of how many kinds of evidence there are.
+        evidence=np.stack([np.pad(look, (0, max(map(len, looks)) - len(look))) for look in looks]).astype(np.float32),
         presence=np.array(presence, np.float32),
         score=np.array(score, np.float64),
         contour=np.array(contour, np.float64),
         kind=np.array(kind, np.str_),
     )
+
+
+def _presence(trial: _Trial) -> float:
+    """Returns the logit of the locator on the trial's own face; infinite where the whole picture was tried instead."""
+    if not trial.cut.mouths:
+        return _NOWHERE
+    first = trial.cut.mouths[0]
+    return first.presence if first.face == trial.face else np.inf
 
 
 def _first_looks(evidence: Evidence, cuts: list[MouthViews]) -> NDArray[np.float32]:

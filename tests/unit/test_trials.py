@@ -126,3 +126,34 @@ def test_a_calibrated_model_answers_as_a_user_gets_it(run):
         found = run(Locator(-5.0), calibrated=True, min_presence=-2.0, mouth_guess=guess)
         assert (found.score > 0).all() == answers
         assert np.isposinf(found.presence).all()
+
+
+def test_a_guess_about_the_whole_picture_has_no_presence_of_its_own(run):
+    class WholePicturesAlone(Locator):
+        """Sees a mouth in no detected face, and in every picture that is taken for a face itself."""
+
+        def __call__(self, image, faces):
+            self.presence = 3.0 if faces[0].origin == "whole picture as a face" else -5.0
+            return super().__call__(image, faces)
+
+    found = run(WholePicturesAlone(), calibrated=True, min_presence=-2.0, face_guess=0.01)
+    assert (found.score > 0).all()
+    assert np.isposinf(found.presence).all()
+
+
+def test_a_batch_of_trials_without_a_mouth_may_stand_among_others(run, monkeypatch):
+    monkeypatch.setattr("lipseg.evaluation.trials._CHUNK", 1)
+
+    class SeesTheLast(Locator):
+        """Sees no mouth in the first trials, which fill a batch."""
+
+        calls = 0
+
+        def __call__(self, image, faces):
+            self.calls += 1
+            self.presence = 3.0 if self.calls > 12 else -5.0
+            return super().__call__(image, faces)
+
+    found = run(SeesTheLast(), min_presence=-2.0)
+    assert found.evidence.shape == (len(found.kind), 3)
+    np.testing.assert_array_equal(found.evidence.any(1), found.presence > 0)
