@@ -13,7 +13,7 @@ from typing import Any
 
 from lipseg.data.crop_set import CropSet
 from lipseg.data.face_set import FaceSet
-from lipseg.evaluation.calibration import fit_confidence, fit_thresholds, rescaled, rescaled_scores
+from lipseg.evaluation.calibration import fit_confidence, fit_thresholds, rescaled, rescaled_doubt, rescaled_scores
 from lipseg.evaluation.trials import Trials, run_trials
 from lipseg.files import whole_folder
 from lipseg.inference.card import CARD, CASCADE, LOCATOR, described, read_card
@@ -58,10 +58,12 @@ def calibrate(
     """
     single = fit_confidence(trials(Model(exported)), bound)
     # Every mouth that may be one is let through, so that the thresholds are seen from both sides.
-    _write(exported, out, single, Thresholds(calibrated=True))
+    open_rules = Thresholds(calibrated=True)
+    _write(exported, out, single, open_rules)
     found = trials(Model(out))
     final = rescaled(single, found, bound)
     rules = fit_thresholds(found, rescaled_scores(final, found.score), bound)
+    rules = dataclasses.replace(rules, doubt=rescaled_doubt(final, open_rules))
     _write(exported, out, final, rules)
     return final, rules
 

@@ -58,6 +58,15 @@ def rescaled_scores(confidence: Confidence, scores: Scores) -> NDArray[np.float6
     return np.where(scores > 0, _sigmoid(logit), 0.0)
 
 
+def rescaled_doubt(confidence: Confidence, rules: Thresholds) -> float:
+    """Returns the ``doubt`` below which the model looks again at the same mouths with rescaled scores as without.
+
+    ``rescaled`` is fitted on answers of which those below ``rules.doubt`` were looked at again; with the same number on
+    the new scale it would be others, and the scores would not be calibrated for them.
+    """
+    return float(rescaled_scores(confidence, np.array([rules.doubt]))[0])
+
+
 def fit_thresholds(trials: Trials, scores: Scores, bound: float) -> Thresholds:
     """Returns what counts as a mouth, from validation trials and the scores that their answers have in the end."""
     good = trials.contour < bound
