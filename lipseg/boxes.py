@@ -188,11 +188,11 @@ def as_boxes(boxes: "ArrayLike | Box | Sequence[Box]") -> list[Box]:
     return [_one_box(row, index) for index, row in enumerate(array)]
 
 
-def _as_numbers(values: ArrayLike, origin: str) -> NDArray[np.float64]:
+def _as_numbers(values: Any, origin: str) -> NDArray[np.float64]:
     try:
         return np.asarray(values, np.float64)
     except (TypeError, ValueError):  # text, None, or rows of different lengths
-        raise DataError(f"{origin}: expected numbers x0, y0, x1, y1, not {values!r:.100}") from None
+        raise DataError(f"{origin}: expected numbers x0, y0, x1, y1, not {str(values)[:100]!r}") from None
 
 
 def _one_box(corners: ArrayLike, index: int) -> Box:
