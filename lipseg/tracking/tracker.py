@@ -85,8 +85,10 @@ class Tracker:
             time: in seconds; None takes 25 frames a second. One that runs backwards is taken as no time having passed.
 
         Raises:
-            DataError: if the frame is no picture, or a box of the first frame lies outside it.
+            DataError: if the frame is no picture, a box of the first frame lies outside it, or the time is not finite.
         """
+        if time is not None and not math.isfinite(time):
+            raise DataError(f"the time of a frame must be a finite number of seconds, not {time}")
         index = self._schedule.index
         if time is None:
             time = 0.0 if index == 0 else self._time + 1 / _DEFAULT_FPS

@@ -292,6 +292,13 @@ def test_frames_without_times_and_with_times_that_run_backwards(faces):
     ]
 
 
+@pytest.mark.parametrize("time", [float("nan"), float("inf")])
+def test_a_time_that_is_not_finite_is_refused(time):
+    tracker = Tracker(Knows(), lambda image: [])
+    with pytest.raises(DataError, match="finite number of seconds"):
+        tracker(np.zeros((8, 8, 3), np.uint8), time)
+
+
 def test_no_frame_is_kept(faces):
     knows, living = Knows(), []
 
