@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from lipseg import scheme
+from lipseg.model.layers import middles, spatial_softmax
 from lipseg.model.nets import Encoded, place
 
 Array = jax.Array
@@ -58,11 +59,10 @@ def gather_evidence(encoded: Encoded, cascade: Array, deviance: Array, margin: f
 
 def map_spread(maps: Array) -> Array:
     """Returns (N, P) standard deviations, unit coordinates, of softmax(maps) over (N, M, M, P) logits."""
-    n, m, _, p = maps.shape
-    probability = jax.nn.softmax(maps.reshape(n, m * m, p), axis=1).reshape(n, m, m, p)
+    probability = spatial_softmax(maps)
     # About the middle of the view: from its corner, squares of means would cost the digits of small variances.
-    at = (jnp.arange(m, dtype=maps.dtype) + 0.5) / m - 0.5
-    variance = jnp.zeros((n, p), maps.dtype)
+    at = middles(maps.shape[1], maps.dtype) - 0.5
+    variance = jnp.zeros((len(maps), maps.shape[-1]), maps.dtype)
     for marginal in (probability.sum(1), probability.sum(2)):
         mean = jnp.einsum("nkp,k->np", marginal, at)
         variance += jnp.einsum("nkp,k->np", marginal, at**2) - mean**2

@@ -19,6 +19,7 @@ from lipseg.inference.locator import POINTS, Look
 from lipseg.inference.relation import Relation
 from lipseg.inference.runtime import LocatorConstants, LocatorView
 from lipseg.model.buckets import in_buckets
+from lipseg.model.layers import ConvNorm, initialise, middles, space_to_depth, upsample
 from lipseg.model.shapes import shapes_of
 from lipseg.model.weights import load_arrays, module_arrays, restore, save_arrays
 
@@ -40,28 +41,19 @@ class Located(NamedTuple):
     maps: Array
 
 
-class _Block(nnx.Module):
-    def __init__(self, i: int, o: int, *, stride: int = 1, rngs: nnx.Rngs) -> None:
-        self.conv = nnx.Conv(i, o, (3, 3), strides=stride, padding="SAME", use_bias=False, rngs=rngs)
-        self.norm = nnx.BatchNorm(o, momentum=0.95, rngs=rngs)
-
-    def __call__(self, x: Array, train: bool) -> Array:
-        return jax.nn.relu(self.norm(self.conv(x), use_running_average=not train))
-
-
 class LocatorNet(nnx.Module):
     """Seven small convolutions over views of S pixels a side, S % 8 == 0; maps of S / 4."""
 
     def __init__(self, width: int, *, rngs: nnx.Rngs) -> None:
         a, b, c = width, 2 * width, 3 * width
-        self.stem = _Block(12, a, rngs=rngs)
-        self.down = _Block(a, b, stride=2, rngs=rngs)
-        self.local = _Block(b, b, rngs=rngs)
-        self.deep = _Block(b, c, stride=2, rngs=rngs)
-        self.context = _Block(c, c, rngs=rngs)
+        self.stem = ConvNorm(12, a, 3, rngs=rngs)
+        self.down = ConvNorm(a, b, 3, stride=2, rngs=rngs)
+        self.local = ConvNorm(b, b, 3, rngs=rngs)
+        self.deep = ConvNorm(b, c, 3, stride=2, rngs=rngs)
+        self.context = ConvNorm(c, c, 3, rngs=rngs)
         self.scene = nnx.Linear(c, c, rngs=rngs)
         self.up = nnx.Conv(c, b, (1, 1), rngs=rngs)
-        self.merge = _Block(b, b, rngs=rngs)
+        self.merge = ConvNorm(b, b, 3, rngs=rngs)
         self.maps = nnx.Conv(b, POINTS, (1, 1), rngs=rngs)
         self.judge = nnx.Linear(c + b, b, rngs=rngs)
         self.presence = nnx.Linear(b, 1, rngs=rngs)
@@ -71,22 +63,24 @@ class LocatorNet(nnx.Module):
         x = views.astype(jnp.float32)
         x = x - x.mean((1, 2, 3), keepdims=True)
         x = x / jnp.maximum(jnp.sqrt((x**2).mean((1, 2, 3), keepdims=True)), LEAST_CONTRAST)
-        n, s = x.shape[:2]
-        x = x.reshape(n, s // 2, 2, s // 2, 2, 3).transpose(0, 1, 3, 2, 4, 5).reshape(n, s // 2, s // 2, 12)
-        x = self.local(self.down(self.stem(x, train), train), train)
-        deep = self.context(self.deep(x, train), train)
+
+        def active(x: Array, layer: ConvNorm) -> Array:
+            return jax.nn.relu(layer(x, train))
+
+        x = active(active(active(space_to_depth(x), self.stem), self.down), self.local)
+        deep = active(active(x, self.deep), self.context)
         # Every place knows the whole view: where the face as a whole lies tells which dark line is the mouth.
         deep = jax.nn.relu(deep + self.scene(deep.mean((1, 2)))[:, None, None])
-        up = self.up(deep)
-        up = jnp.broadcast_to(up[:, :, None, :, None], (n, s // 8, 2, s // 8, 2, up.shape[-1])).reshape(x.shape)
-        fine = self.merge(jax.nn.relu(x + up), train)
-        maps = self.maps(fine).reshape(n, -1, POINTS)
-        where = jax.nn.softmax(maps, axis=1)
-        at = (jnp.arange(s // 4, dtype=jnp.float32) + 0.5) / (s // 4)
-        grid = where.reshape(n, s // 4, s // 4, POINTS)
+        fine = active(jax.nn.relu(x + upsample(self.up(deep))), self.merge)
+        maps = self.maps(fine)
+        n, m, _, p = maps.shape
+        # Not ``soft_argmax``: its gradient is summed in another order, and the rounding would change trained weights.
+        maps = maps.reshape(n, m * m, p)
+        where, at = jax.nn.softmax(maps, axis=1), middles(m, maps.dtype)
+        grid = where.reshape(n, m, m, p)
         points = jnp.stack([jnp.einsum("byxp,x->bp", grid, at), jnp.einsum("byxp,y->bp", grid, at)], axis=-1)
         # What is seen where the mouth would be, and what the whole view looks like.
-        there = jnp.einsum("bqp,bqc->bc", where, fine.reshape(n, -1, fine.shape[-1])) / POINTS
+        there = jnp.einsum("bqp,bqc->bc", where, fine.reshape(n, m * m, -1)) / p
         seen = jax.nn.relu(self.judge(jnp.concatenate([there, deep.max((1, 2))], axis=1)))
         return Located(points, self.presence(seen)[:, 0], maps.reshape(grid.shape))
 
@@ -97,18 +91,9 @@ def empty_locator(width: int) -> LocatorNet:
 
 
 def build_locator(width: int, seed: int) -> LocatorNet:
-    """Returns a freshly initialised network (He et al., ICCV 2015); drawn by NumPy, which compiles nothing."""
+    """Returns a freshly initialised network (normal kernels of He et al., ICCV 2015)."""
     net = empty_locator(width)
-    rng = np.random.default_rng((seed, 20))
-    state = nnx.state(net, (nnx.Param, nnx.BatchStat))
-    for path, leaf in nnx.to_flat_state(state):
-        name, shape = str(path[-1]), leaf.get_value().shape
-        if name == "kernel":
-            array = rng.normal(0.0, np.sqrt(2.0 / np.prod(shape[:-1])), shape)
-        else:
-            array = np.full(shape, 1.0 if name in ("scale", "var") else 0.0)
-        leaf.set_value(jnp.asarray(array, jnp.float32))
-    nnx.update(net, state)
+    initialise(net, np.random.default_rng((seed, 20)), lambda fan_in: np.sqrt(2.0 / fan_in))
     return net
 
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lipseg import scheme
+from lipseg.model.layers import middles, spatial_softmax
 from lipseg.model.nets import Encoded
 
 Array = jax.Array
@@ -93,9 +94,7 @@ def map_loss(maps: Array, truth: Array, iod: Array) -> Array:
         truth: (B, P, 2) unit coordinates.
         iod: (B,) inter-ocular distance in unit coordinates.
     """
-    b, m, _, p = maps.shape
-    probability = jax.nn.softmax(maps.reshape(b, m * m, p), axis=1).reshape(b, m, m, p)
-    at = (jnp.arange(m, dtype=maps.dtype) + 0.5) / m
+    probability, at = spatial_softmax(maps), middles(maps.shape[1], maps.dtype)
     off = at[None, :, None] - truth.transpose(0, 2, 1)[:, :, None, :]  # B, 2, M, P
     squared = (probability.sum(1) * off[:, 0] ** 2 + probability.sum(2) * off[:, 1] ** 2).sum(1)
     return 100.0 * jnp.sqrt(squared / iod[:, None] ** 2 + 1.0e-6).mean(1)

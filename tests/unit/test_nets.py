@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 from lipseg import scheme
-from lipseg.model import nets
+from lipseg.model import layers, nets
 from lipseg.model.nets import build_net
 from lipseg.model.weights import module_arrays
 from lipseg.params import Net
@@ -17,7 +17,7 @@ from lipseg.params import Net
 pytestmark = pytest.mark.usefixtures("strict_types")
 
 # Compiled whole: operation by operation they would be dozens of programs.
-soft_argmax, place = jax.jit(nets.soft_argmax), jax.jit(nets.place)
+soft_argmax, place = jax.jit(layers.soft_argmax), jax.jit(nets.place)
 similarity_frame, normalise = jax.jit(nets.similarity_frame), jax.jit(nets._normalise)
 
 
@@ -94,10 +94,10 @@ def test_the_hourglass_counts_its_parameters(base):
 
 def test_space_to_depth_loses_no_pixel():
     x = jnp.arange(2 * 4 * 6 * 3).reshape(2, 4, 6, 3)
-    blocks = nets._space_to_depth(x)
+    blocks = layers.space_to_depth(x)
     assert blocks.shape == (2, 2, 3, 12)
     np.testing.assert_array_equal(blocks[1, 1, 2], x[1, 2:4, 4:6].reshape(12))
-    np.testing.assert_array_equal(nets._upsample(x)[0, ::2, 1::2], x[0])
+    np.testing.assert_array_equal(layers.upsample(x)[0, ::2, 1::2], x[0])
 
 
 def test_the_seed_decides_the_weights():

@@ -101,7 +101,7 @@ def _active(g: Graph, x: Tensor, layer: Any) -> Tensor:
 def _read(g: Graph, maps: Tensor, side: int) -> tuple[Tensor, Tensor]:
     """Returns expectations (N, P, 2) and deviations (N, P) of (N, P, M, M) logits.
 
-    As ``nets.expectation`` and ``evidence.map_spread``.
+    As ``layers.soft_argmax`` and ``evidence.map_spread``.
     """
     p = scheme.N_POINTS
     # About the middle, and first the columns and then the rows: float32 would lose a narrow map's deviation otherwise.
