@@ -1,4 +1,4 @@
-"""The one box of this package, for faces and for mouths, and the suppression of doubles.
+"""Boxes of faces and mouths, and non-maximum suppression.
 
 A box has a centre, a size along its own axes and a roll. In pixels of the picture, (x, y), pixel centres at integers.
 """
@@ -30,8 +30,8 @@ class Box:
         width: along the box's own x axis, greater than 0.
         height: along its own y axis, greater than 0.
         roll: angle in radians of the box's x axis against the picture's (positive: its right side lower).
-        score: how sure is whoever found it, on its own scale; larger is surer.
-        origin: where the box comes from; every error about it begins with this.
+        score: the confidence of the detector that found it, on its own scale; larger is surer.
+        origin: where the box comes from, for messages: every error about it begins with this.
     """
 
     cx: float
@@ -63,11 +63,6 @@ class Box:
         if not all(map(math.isfinite, (x0, y0, x1, y1))):
             raise DataError(f"{origin}: {x0:g},{y0:g},{x1:g},{y1:g} is not finite")
         return cls((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0, roll, score, origin)
-
-    @classmethod
-    def from_array(cls, values: NDArray[Any], *, score: float = 1.0, origin: str = "box") -> "Box":
-        """Returns the box of (5,) centre x, y, width, height and roll, as ``as_array`` gives them."""
-        return cls(*map(float, values), score=score, origin=origin)
 
     @classmethod
     def square(cls, cx: float, cy: float, side: float, roll: float = 0.0, origin: str = "box") -> "Box":
@@ -203,7 +198,9 @@ def _one_box(corners: ArrayLike, index: int) -> Box:
 
 
 def without_doubles(items: Sequence[T], scores: Sequence[float], same: Callable[[T, T], bool]) -> list[int]:
-    """Returns the positions, surest first, of the items that are not the same as a surer one: greedy suppression.
+    """Returns the positions, surest first, of the items that are left after greedy non-maximum suppression.
+
+    An item is dropped if it is the same as a kept one with a higher score.
 
     Args:
         items: n of anything.

@@ -117,7 +117,7 @@ def warp(image: NDArray[np.uint8], to_image: Affine, size: int) -> NDArray[np.ui
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the network looks at: how a mouth box becomes a square picture.
+    """The geometry of the network's input: how a mouth box becomes a square picture, the view.
 
     Attributes:
         size: pixels a side.

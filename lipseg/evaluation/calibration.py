@@ -86,7 +86,7 @@ def fit_thresholds(trials: Trials, scores: Scores, bound: float) -> Thresholds:
     return Thresholds(calibrated=True, min_score=min_score, min_presence=min_presence, clear_presence=clear_presence)
 
 
-def counting(rules: Thresholds, presence: Scores, scores: Scores) -> NDArray[np.bool_]:
+def accepted(rules: Thresholds, presence: Scores, scores: Scores) -> NDArray[np.bool_]:
     """Returns (N,) whether mouths of detected faces with these logits and scores count, as ``find_mouths`` has it."""
     unclear = (scores >= rules.min_score) & (presence >= rules.min_presence)
     return unclear | ((presence >= max(rules.min_presence, rules.clear_presence)) & (scores > 0))
@@ -103,7 +103,7 @@ def calibration_figures(confidence: Confidence, rules: Thresholds, trials: Trial
     """
     good = trials.contour < bound
     scores = trials.score
-    passing = counting(rules, trials.presence, scores)
+    passing = accepted(rules, trials.presence, scores)
     seen, plain = trials.seen, trials.kind == "plain"
     kinds = [kind for kind in (*SEEN, *ASTRAY, *UNSEEN) if kind in trials.kind]
     # An answer on a mouth that the picture shows in spite of its face box is none to be dropped.

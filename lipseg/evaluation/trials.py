@@ -1,4 +1,4 @@
-"""Trials of the whole way from a face box to the lips, good and bad ones: what a score is calibrated on.
+"""The data that the score is calibrated on: trials of the whole way from a face box to the lips, good and bad ones.
 
 Every trial goes through the tool's own ``LipSegmenter`` and the exported networks, as a user's picture does; only the
 face detector is replaced by a box that is known.
@@ -80,7 +80,7 @@ class Trials:
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """A picture with a known face box, and what is true of it: landmarks where a mouth can be seen."""
+    """A picture with a known face box, and its true landmarks where a mouth is visible."""
 
     kind: str
     face: Box

@@ -1,4 +1,4 @@
-"""Where the faces are: what a face detector answers, and which there are."""
+"""Face detectors: their interface, how one is chosen by its name, and the resampling that they share."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -20,8 +20,8 @@ class FaceDetector(Protocol):
     def __call__(self, image: Pixels, /) -> list[Box]:
         """Returns the faces in an (height, width, 3) uint8 RGB picture, surest first.
 
-        Their boxes are the squares that ``relation.AVERAGE_FACE`` is of, and that the locator is trained on: on average
-        a third as wide as the box, the mouth lies .24 sides below its centre.
+        The boxes must be framed as those that ``relation.AVERAGE_FACE`` describes and the locator was trained on: on
+        average the mouth is a third as wide as the box and its centre lies .24 sides below the box's.
         """
         ...
 
@@ -63,7 +63,7 @@ def attempts_of(detector: Callable[[Pixels], list[Box]], image: Pixels) -> Itera
 
 
 def shrunk(image: Pixels, long_side: int) -> tuple[Pixels, float]:
-    """Returns a picture with a long side of at most ``long_side`` pixels, and how many of its pixels one stands for."""
+    """Returns a picture with a long side of at most ``long_side`` pixels, and the factor, >= 1, that it was shrunk by."""
     # Averaging over areas that are no whole number of pixels takes as long as the search itself, and below a factor of
     # two there is little to average: detectors find the same faces.
     height, width = image.shape[:2]

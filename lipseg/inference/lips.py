@@ -1,4 +1,4 @@
-"""What the answer for a picture is: the lips of each face, in pixels of the picture, and why there are none."""
+"""The result for one picture: the lips of each face in its pixels, or the reason why there are none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Lips:
     Everything is in pixels of the picture (after EXIF rotation), (x, y), pixel centres at integers.
 
     Attributes:
-        box: the mouth box that the model was shown.
+        box: the mouth box whose view the model was given.
         score: 0..1, the estimated probability that the contours are right: that their mean distance from the true
             ones is below the bound on the model's card (``calibrate.bound``, a share of the inter-ocular distance).
             Of a model without calibration, how typical the mouth is of those that it was trained on.

@@ -1,4 +1,4 @@
-"""From a face box to the mouth's box and whether a mouth can be seen: the locator network's views and answers.
+"""From a face box to the mouth's box and whether a mouth can be seen: the locator network's views and outputs.
 
 A mouth box is four points, the middles of its left, right, top and bottom sides.
 """
@@ -19,7 +19,7 @@ from lipseg.inference.runtime import LocatorConstants, LocatorView
 from lipseg.inference.session import open_network
 
 POINTS = 4  # middles of the sides: left, right, top, bottom
-# A look at nothing may leave a mouth of no size, in pixels.
+# Least width of a mouth, in pixels: on a view without a mouth the points may coincide.
 _SMALLEST = 1.0e-3
 
 # (N, S, S, 3) uint8 RGB views to points (N, 4, 2) in unit coordinates of the view, and presence logits (N,).
@@ -53,7 +53,7 @@ class Locator:
 
     Attributes:
         look: the network.
-        constants: what it looks at, and how often.
+        constants: the geometry of its views, and the number of passes.
     """
 
     look: Look
@@ -77,7 +77,7 @@ class Locator:
         return Sighting(mouths, presence)
 
     def with_passes(self, passes: int) -> "Locator":
-        """Returns the same locator looking another number of times."""
+        """Returns the same locator with another number of passes."""
         return replace(self, constants=replace(self.constants, passes=passes))
 
 

@@ -1,4 +1,4 @@
-"""From a picture to mouth boxes: faces, their mouths, and what to try where no face is found."""
+"""From a picture to mouth boxes: the detected faces' mouths, or guesses where no face is detected."""
 
 import math
 from dataclasses import dataclass, replace
@@ -33,10 +33,10 @@ class Candidate:
 
     Attributes:
         box: the mouth's.
-        least: score that its lips must reach to count.
-        average: where the mouth would be if the face were an average one, for another look; None for no other.
-        presence: logit of the locator that a mouth can be seen there; infinite where it was not asked.
-        face: that the mouth was found in; None where its box was given.
+        least: least score of its lips; with a lower one they are dropped.
+        average: where an average face in the same box has its mouth, for a second view; None for none.
+        presence: the locator's logit that a mouth is visible; infinite where the locator was not run.
+        face: the box of the face; None where the mouth's box was given.
     """
 
     box: Box
@@ -51,8 +51,8 @@ class Candidates:
     """The mouths that a picture may show, surest first.
 
     Attributes:
-        mouths: what is to be looked at.
-        reason: why the picture shows no lips, in case that none of them counts.
+        mouths: the candidates.
+        reason: why the picture shows no lips, in case that all candidates are dropped.
     """
 
     mouths: list[Candidate]
@@ -69,8 +69,8 @@ def find_mouths(
     """Returns the mouths that a picture may show.
 
     The detector's attempts are made one after the other until a face whose mouth is surely visible turns up; where none
-    does, the mouths of all attempts count. Where there are none either, the whole picture is taken for a face crop and
-    for a mouth crop, if the model is calibrated and can so tell whether it is one.
+    does, the mouths of all attempts are candidates. Where there are none either, the whole picture is tried as a face
+    crop and as a mouth crop, if the model is calibrated: the score then tells whether it is one.
 
     Args:
         image: (height, width, 3) uint8 RGB.
@@ -85,8 +85,8 @@ def find_mouths(
     seen: list[Candidate] = []
     found: list[Candidate] = []
     for faces in attempts_of(detector, image):
-        seen += _look(image, faces, locator)
-        found = _counting(seen, size, rules, rules.min_presence)
+        seen += _located(image, faces, locator)
+        found = _accepted(seen, size, rules, rules.min_presence)
         if found and found[0].presence >= rules.sure_presence:
             break
     if found:
@@ -95,15 +95,15 @@ def find_mouths(
     reason = NO_MOUTH if seen else NO_FACE
     if not rules.calibrated or locator is None:
         return Candidates([], reason)
-    guesses = _look(image, _whole_faces(*size), locator)
-    found = _counting(guesses, size, rules, max(rules.min_presence, 0.0))
+    guesses = _located(image, _whole_faces(*size), locator)
+    found = _accepted(guesses, size, rules, max(rules.min_presence, 0.0))
     mouths = [replace(mouth, least=max(unclear, rules.face_guess)) for mouth in found]
     mouths.append(Candidate(whole_picture(size[0], size[1], runtime.view), max(unclear, rules.mouth_guess)))
     return Candidates(mouths, reason)
 
 
-def _look(image: NDArray[np.uint8], faces: list[Box], locator: MouthLocator | None) -> list[Candidate]:
-    """Returns the mouth of each face; without a locator where an average face has it, as sure as can be."""
+def _located(image: NDArray[np.uint8], faces: list[Box], locator: MouthLocator | None) -> list[Candidate]:
+    """Returns the mouth of each face; without a locator where an average face has it, of infinite presence."""
     if not faces:
         return []
     average = [AVERAGE_FACE.mouth(face) for face in faces]
@@ -122,10 +122,10 @@ def _look(image: NDArray[np.uint8], faces: list[Box], locator: MouthLocator | No
     ]
 
 
-def _counting(
+def _accepted(
     seen: list[Candidate], size: tuple[int, int], rules: Thresholds, least_presence: float
 ) -> list[Candidate]:
-    """Returns what may be a mouth, surest first.
+    """Returns the candidates that are kept, surest first.
 
     Dropped are mouths below the least presence, beyond the picture of (height, width), too small, or the same as a
     surer one.

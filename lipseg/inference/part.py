@@ -1,4 +1,4 @@
-"""A part of a picture that outlives the picture: what is kept of a mouth's surroundings for another look."""
+"""The surroundings of a mouth, kept for a second view so that the whole picture need not be."""
 
 from dataclasses import dataclass
 

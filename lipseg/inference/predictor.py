@@ -17,7 +17,7 @@ from lipseg.inference.session import Network, open_network
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a model says of a batch of N views.
+    """A model's outputs for a batch of N views.
 
     Attributes:
         points_unit: (N, 56, 2) float32 landmarks, unit coordinates of the view.
@@ -43,7 +43,7 @@ class Predictor(Protocol):
 
     @property
     def locator(self) -> MouthLocator | None:
-        """Goes from face boxes to mouth boxes; without one a mouth is looked for where average faces have theirs."""
+        """Finds mouth boxes in face boxes; None assumes the mouth where average faces have it."""
         ...
 
     def __call__(self, views: NDArray[np.uint8], /) -> Prediction:

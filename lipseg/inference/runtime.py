@@ -17,7 +17,7 @@ _LARGEST = 4096
 
 @dataclass(frozen=True, slots=True)
 class LocatorView:
-    """What the locator looks at.
+    """The geometry of the locator's views.
 
     Attributes:
         size: pixels a side.
@@ -33,9 +33,10 @@ class LocatorConstants:
     """What the locator's file does not hold.
 
     Attributes:
-        view: what it looks at.
+        view: the geometry of its views.
         relation: where mouths lie in the face boxes that it was trained on.
-        passes: how often it looks; each further look is at the face box that the mouth found last would have.
+        passes: how often it is run; each further pass takes the face box that an average face with the mouth found last
+            would have.
     """
 
     view: LocatorView
@@ -45,22 +46,22 @@ class LocatorConstants:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """What counts as a mouth where faces are looked for; mouths whose box is given always count.
+    """Which mouths are kept where faces are detected; mouths whose box is given are always kept.
 
     Attributes:
-        calibrated: whether the score is a probability, so that it can tell a mouth from what is none.
+        calibrated: whether the score is a probability, by which false detections can be rejected.
         min_score: lips that score less are dropped.
         min_presence: logit of the locator below which a face shows no mouth.
-        clear_presence: logit from which a detected face shows its mouth so clearly that its lips count whatever their
-            score.
-        sure_presence: logit from which the detector is asked no further. A face upside down that it takes for upright
-            seldom reaches it, while nine in ten of upright faces do.
-        doubt: lips that score less are looked at again, in the box of their own landmarks and in the one that an
-            average face has; the answer with the highest score counts.
+        clear_presence: logit from which a detected face shows its mouth so clearly that its lips are kept whatever
+            their score.
+        sure_presence: logit from which no further attempt of the detector is made. A face upside down that was detected
+            as upright seldom reaches it, while nine in ten of upright faces do.
+        doubt: lips with a lower score get two more views, in the box of their own landmarks and in the one that an
+            average face has; the prediction with the highest score is kept.
         face_guess: least score where the whole picture is taken for a face because none was detected.
         mouth_guess: least score where it is taken for a mouth.
-        smallest_mouth_px: a narrower mouth, in pixels of the picture, shows too little.
-        same_mouth: mouths nearer to each other than this share of the wider one's width are one.
+        smallest_mouth_px: narrower mouths, in pixels of the picture, are dropped.
+        same_mouth: of mouths nearer to each other than this share of the wider one's width one is kept.
     """
 
     calibrated: bool = False
@@ -83,7 +84,7 @@ class Runtime:
         view: how a mouth box becomes what the cascade looks at.
         components: K of the mixture.
         locator: of the model's locator; None for a model without one.
-        thresholds: what counts as a mouth.
+        thresholds: which mouths are kept.
         bias: x and y by which the annotators placed all landmarks to one side, see ``annotation_bias``.
     """
 

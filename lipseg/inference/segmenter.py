@@ -26,7 +26,7 @@ Boxes = ArrayLike | Box | Sequence[Box] | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _MouthView:
     """A view of mouth ``index`` of a picture, cut in ``box``."""
 
     cut: MouthViews
@@ -68,8 +68,8 @@ class LipSegmenter:
                 distance): nearer to the lips as they are, and farther from such annotations.
 
         Raises:
-            DataError: if the detector, the least score or the number of threads is none.
-            ModelError: if the folder holds no usable model, or the detector's file is none.
+            DataError: if there is no such detector, or the least score or the number of threads is out of range.
+            ModelError: if the folder holds no usable model, or the detector's file is not one of YuNet's.
         """
         if min_score is not None and not 0 <= min_score <= 1:
             raise DataError(f"the least score must be from 0 to 1, not {min_score}")
@@ -103,7 +103,7 @@ class LipSegmenter:
         return found
 
     def __call__(self, image: Picture, boxes: Boxes = None) -> Detections:
-        """Returns the lips of one picture; where there are none, ``reason`` of the answer says why.
+        """Returns the lips of one picture; where there are none, ``reason`` of the result says why.
 
         Args:
             image: RGB uint8 (height, width, 3) array, a file's path or a PIL image; files and PIL images are turned
@@ -142,10 +142,9 @@ class LipSegmenter:
         return [replace(lips.box, score=lips.score, origin="found") for lips in self(image)]
 
     def cut(self, image: Picture, boxes: Boxes = None) -> MouthViews:
-        """Returns what the model is to be shown of a picture. Arguments and errors as of ``__call__``.
+        """Returns the views of a picture's mouths. Arguments and errors as of ``__call__``.
 
-        Of a picture without boxes that may be more than counts in the end: ``predict_views`` drops what turns out to
-        be no mouth.
+        Without boxes these are candidates: ``predict_views`` drops those whose scores are too low.
         """
         pixels = as_rgb(image)
         height, width = pixels.shape[:2]
@@ -164,44 +163,44 @@ class LipSegmenter:
     def predict_views(self, cuts: Sequence[MouthViews]) -> list[Detections]:
         """Returns the lips of several pictures from their views, all views through the model at once.
 
-        A mouth that was found and whose score is low is looked at again: in the box of its own landmarks, and where
-        the mouth of an average face would be. The answer with the highest score counts.
+        A detected mouth with a low score gets second views: in the box of its own landmarks, and where an average face
+        has its mouth. The prediction with the highest score is kept.
         """
         first = [
-            _Look(cut, index, mouth.box, cut.to_image[index], cut.pixels[index])
+            _MouthView(cut, index, mouth.box, cut.to_image[index], cut.pixels[index])
             for cut in cuts
             for index, mouth in enumerate(cut.mouths)
         ]
         best = self._lips(first)
-        again = [(at, look) for at, lips in enumerate(best) for look in self._second_looks(first[at], lips)]
-        for (at, _), other in zip(again, self._lips([look for _, look in again]), strict=True):
+        again = [(at, view) for at, lips in enumerate(best) for view in self._second_views(first[at], lips)]
+        for (at, _), other in zip(again, self._lips([view for _, view in again]), strict=True):
             if other.score > best[at].score:
                 best[at] = other
-        if self._bias is not None:  # last, so that what is looked at, and with it the scores, do not depend on it
+        if self._bias is not None:  # last, so that the second views, and with them the scores, do not depend on it
             best = [replace(lips, landmarks=without_bias(lips.landmarks, self._bias)) for lips in best]
-        answers = iter(best)
-        return [self._counting(cut, [next(answers) for _ in cut.mouths]) for cut in cuts]
+        each = iter(best)
+        return [self._accepted(cut, [next(each) for _ in cut.mouths]) for cut in cuts]
 
-    def _lips(self, looks: Sequence[_Look]) -> list[Lips]:
-        """Returns what the model says of views."""
-        if not looks:
+    def _lips(self, views: Sequence[_MouthView]) -> list[Lips]:
+        """Returns the model's predictions for views, in pixels of their pictures."""
+        if not views:
             return []
-        said = self.predictor(np.stack([look.pixels for look in looks]))
-        points_crop = from_unit(said.points_unit.astype(np.float64), self.predictor.runtime.view.size)
+        predicted = self.predictor(np.stack([view.pixels for view in views]))
+        points_crop = from_unit(predicted.points_unit.astype(np.float64), self.predictor.runtime.view.size)
         return [
             Lips(
-                box=look.box,
-                score=float(said.score[row]),
-                component=int(said.component[row]),
-                responsibilities=said.responsibilities[row],
-                landmarks=look.to_image(points_crop[row]).astype(np.float32),
-                picture_size=look.cut.picture_size,
+                box=view.box,
+                score=float(predicted.score[row]),
+                component=int(predicted.component[row]),
+                responsibilities=predicted.responsibilities[row],
+                landmarks=view.to_image(points_crop[row]).astype(np.float32),
+                picture_size=view.cut.picture_size,
             )
-            for row, look in enumerate(looks)
+            for row, view in enumerate(views)
         ]
 
-    def _second_looks(self, first: _Look, lips: Lips) -> Iterator[_Look]:
-        """Yields the looks at a doubtful mouth that may show it better; none for one that is not doubtful."""
+    def _second_views(self, first: _MouthView, lips: Lips) -> Iterator[_MouthView]:
+        """Yields further views of a mouth whose score is low; none for another."""
         cut, index, given = first.cut, first.index, first.box
         if not cut.around or lips.score >= self.predictor.runtime.thresholds.doubt:
             return
@@ -211,10 +210,10 @@ class LipSegmenter:
                 boxes.insert(0, Box.around(lips.landmarks, given.origin))
         for box in boxes:
             if box is not None and box != given:
-                yield _Look(cut, index, box, *cut.again(index, box, self.predictor.runtime.view))
+                yield _MouthView(cut, index, box, *cut.again(index, box, self.predictor.runtime.view))
 
-    def _counting(self, cut: MouthViews, lips: list[Lips]) -> Detections:
-        """Returns the lips that count: of mouths that were found, those that reach their least scores, each once."""
+    def _accepted(self, cut: MouthViews, lips: list[Lips]) -> Detections:
+        """Returns the lips that are kept: of detected mouths those that reach their least scores, each mouth once."""
         if cut.found:
             lips = [found for found, mouth in zip(lips, cut.mouths, strict=True) if found.score >= mouth.least]
             same = near(self.predictor.runtime.thresholds.same_mouth)

@@ -1,4 +1,4 @@
-"""What the model is shown of a picture: cut out once, so that the picture need not be kept."""
+"""The views of a picture that go through the model: cut out once, so that the picture need not be kept."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from lipseg.geometry import Affine, View, warp
 from lipseg.inference.mouths import Candidate
 from lipseg.inference.part import Part, part_shown
 
-# What is kept around a mouth for another look, in sides of the first view.
+# Side of the part of the picture that is kept around a mouth for a second view, in sides of the first view.
 _AROUND = 2.5
 
 
@@ -24,9 +24,9 @@ class MouthViews:
         to_image: n maps from the views' pixels to the picture's.
         pixels: (n, size, size, 3) uint8 RGB views.
         picture_size: (height, width) of the picture.
-        found: whether the mouths were looked for; where their boxes were given, all count.
-        reason: why the picture has no lips, where none of its mouths counts; "" where the boxes were given.
-        around: n parts of the picture around the mouths, for another look; none where there is no other look.
+        found: whether the mouths were detected, so that they may be dropped for their scores; given boxes never are.
+        reason: why the picture has no lips, in case that all its mouths are dropped; "" where the boxes were given.
+        around: n parts of the picture around the mouths, for second views; empty where there are none.
     """
 
     mouths: Sequence[Candidate]
@@ -38,7 +38,7 @@ class MouthViews:
     around: Sequence[Part] = ()
 
     def again(self, index: int, box: Box, view: View) -> tuple[Affine, NDArray[np.uint8]]:
-        """Returns map and view of one of the mouths in another box."""
+        """Returns map and (size, size, 3) uint8 view of mouth ``index`` in another box."""
         to_image = view.of(box)
         return to_image, self.around[index].view(to_image, view.size)
 
@@ -52,7 +52,7 @@ def cut_views(
     reason: str = "",
     again: bool = False,
 ) -> MouthViews:
-    """Returns what the model is to be shown.
+    """Returns the views of mouths.
 
     Args:
         pixels: (height, width, 3) uint8 RGB.
@@ -60,7 +60,7 @@ def cut_views(
         view: the geometry.
         found: see ``MouthViews``.
         reason: see ``MouthViews``.
-        again: whether there may be another look.
+        again: whether a mouth may get a second view.
     """
     to_image = [view.of(mouth.box) for mouth in mouths]
     views = np.empty((len(mouths), view.size, view.size, 3), np.uint8)

@@ -94,7 +94,7 @@ class Cascade:
         return Runtime(self.view, self.mixture.components, locator, bias=(x, y))
 
     def outputs(self, views: NDArray[np.uint8]) -> CascadeOutput:
-        """Returns what base, cascade and control say of (N, size, size, 3) uint8 RGB views.
+        """Returns the outputs of base, cascade and control for (N, size, size, 3) uint8 RGB views.
 
         Raises:
             ValueError: if the views have another shape or type.

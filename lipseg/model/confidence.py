@@ -1,4 +1,4 @@
-"""How sure the model is: evidence calibrated to the probability of a right contour. Plain arrays, NumPy or JAX.
+"""The score: the probability of a right contour, by logistic regression on evidence. Arrays of NumPy or JAX.
 
 Letters in shapes: N views, E kinds of evidence.
 """
@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 # What ``lipseg.model.evidence`` gathers, in order.
 EVIDENCE = ("deviance", "spread", "worst_spread", "change", "lips", "skin", "offset", "size")
-# No single piece of evidence counts beyond this many standard deviations: far out the fit knows nothing.
+# Evidence is clipped at this many standard deviations: the regression had no data beyond.
 FARTHEST = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """A logistic regression on the evidence of a look, and a second one on its logit.
+    """A logistic regression on the evidence of a view, and a second one on its logit.
 
-    The first is fitted on single looks. Of several looks at one mouth the surest answer counts, so the scores of what
-    a user sees would be too high: the second, of one slope and one bias, is fitted on those (Platt, "Probabilistic
-    outputs for support vector machines", 1999).
+    The first is fitted on single views. A doubtful mouth gets up to three views and the prediction with the highest
+    score is kept, so the scores of kept predictions would be too high: the second regression, of one slope and one
+    bias, is fitted on those (Platt, "Probabilistic outputs for support vector machines", 1999).
 
     Attributes:
         centre: (E,) float32 subtracted from the evidence.

@@ -1,4 +1,4 @@
-"""Evidence for a right contour that costs nothing: what the networks' outputs say of each other.
+"""Evidence for a right contour, computed from outputs that the networks give anyway.
 
 Letters in shapes: N views, E kinds of evidence, M side of the maps.
 """
@@ -12,21 +12,21 @@ from lipseg.model.nets import Encoded, place
 
 Array = jax.Array
 
-# The outside is looked at this far beyond the outer contour, from the mouth's centre.
+# The skin is sampled on the outer contour enlarged by this factor about the mouth's centre.
 OUTSIDE = 1.25
 
 
 def gather_evidence(encoded: Encoded, cascade: Array, deviance: Array, margin: float) -> Array:
-    """Returns (N, E) evidence, the more the worse, but for ``lips`` and ``skin``, the more the better.
+    """Returns (N, E) evidence: larger is worse, except for ``lips`` and ``skin``, where larger is better.
 
     - deviance: how unlikely the features are under the mixture, see ``Mixture.deviance``.
     - spread, worst_spread: log of the landmark maps' standard deviations over the mouth's width, mean and 90th
       percentile: a landmark that the network does not see has a wide map.
-    - change: log of the mean distance between the maps' guess and the head's answer over the mouth's width.
-    - lips, skin: how much of the lips between the contours the region masks call lips, and how little they do so
+    - change: log of the mean distance between the maps' positions and the head's landmarks over the mouth's width.
+    - lips, skin: mean probability of the region masks for lips between the contours, and for none of the regions
       around them.
-    - offset: how far from the view's middle the mouth lies, in its widths.
-    - size: log of the mouth's width against what the box promised, either way.
+    - offset: distance between the mouth's and the view's centre, in mouth widths.
+    - size: absolute log of the ratio of the mouth's width to the width that the box implies.
 
     Args:
         encoded: of N views.

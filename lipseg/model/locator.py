@@ -31,7 +31,7 @@ LEAST_CONTRAST = 4.0
 
 
 class Located(NamedTuple):
-    """What the network says: (B, 4, 2) side middles in unit coordinates of the view, (B,) logit of a visible mouth.
+    """The network's outputs: (B, 4, 2) side middles in unit coordinates of the view, (B,) logit of a visible mouth.
 
     ``maps`` are the (B, S / 4, S / 4, 4) logits that the points were read off.
     """
@@ -69,7 +69,7 @@ class LocatorNet(nnx.Module):
 
         x = active(active(active(space_to_depth(x), self.stem), self.down), self.local)
         deep = active(active(x, self.deep), self.context)
-        # Every place knows the whole view: where the face as a whole lies tells which dark line is the mouth.
+        # Global context at every position: where the face as a whole lies tells which dark line is the mouth.
         deep = jax.nn.relu(deep + self.scene(deep.mean((1, 2)))[:, None, None])
         fine = active(jax.nn.relu(x + upsample(self.up(deep))), self.merge)
         maps = self.maps(fine)
@@ -79,7 +79,7 @@ class LocatorNet(nnx.Module):
         where, at = jax.nn.softmax(maps, axis=1), middles(m, maps.dtype)
         grid = where.reshape(n, m, m, p)
         points = jnp.stack([jnp.einsum("byxp,x->bp", grid, at), jnp.einsum("byxp,y->bp", grid, at)], axis=-1)
-        # What is seen where the mouth would be, and what the whole view looks like.
+        # Presence is judged by the features where the points lie, and by the strongest ones of the whole view.
         there = jnp.einsum("bqp,bqc->bc", where, fine.reshape(n, m * m, -1)) / p
         seen = jax.nn.relu(self.judge(jnp.concatenate([there, deep.max((1, 2))], axis=1)))
         return Located(points, self.presence(seen)[:, 0], maps.reshape(grid.shape))

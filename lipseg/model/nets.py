@@ -24,7 +24,7 @@ MIN_RADIUS = 0.02
 
 
 class Encoded(NamedTuple):
-    """What the convolutions say of a batch.
+    """The outputs of the convolutions for a batch.
 
     Attributes:
         features: (B, F) the input of FC5.

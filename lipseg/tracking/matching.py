@@ -1,4 +1,4 @@
-"""Who is who: how far two boxes lie apart, and which detection belongs to which track."""
+"""Data association: how much two boxes differ, and which detection belongs to which track."""
 
 import math
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ def associate(tracks: Sequence[tuple[Box, Gate]], detections: Sequence[Box]) -> 
         detections: boxes.
 
     Returns:
-        Positions of detections by the positions of their tracks; who has no partner is not in it.
+        Positions of detections by the positions of their tracks; tracks without a detection are left out.
     """
     costs: list[tuple[float, int, int]] = []
     for t, (predicted, gate) in enumerate(tracks):

@@ -39,12 +39,12 @@ _VELOCITY_WEIGHT, _INNOVATION_WEIGHT = 0.4, 0.3
 
 
 class Track:
-    """One mouth's past. It is tentative until the model has seen its mouth, then confirmed, and may be lost.
+    """The state of one followed mouth: tentative until the model has accepted it, then confirmed, perhaps lost later.
 
-    In each frame: ``predict``, show the model ``view_box``, ``gate`` its landmarks, ``update``.
+    In each frame: ``predict``, run the model on ``view_box``, ``gate`` its landmarks, ``update``.
 
     Attributes:
-        id: of the mouth; 0 while it is nobody known.
+        id: of the mouth; 0 until it has one.
         given: whether the caller gave the box.
         box: about the landmarks of the frame in which the mouth was last seen; of a tentative track, where to look.
         predicted: ``box`` moved to where it is expected in the current frame.
@@ -53,8 +53,8 @@ class Track:
         innovation: running mean of the distance between observed and predicted centre, in box lengths.
         low_scores: frames running with too low a score.
         misses: detections running that did not find this mouth.
-        confirmed: whether the model has seen the mouth.
-        lost: whether the mouth is no longer seen.
+        confirmed: whether the model's landmarks have passed the gate once.
+        lost: whether the mouth is no longer followed; a detection may take it up again.
     """
 
     def __init__(self, box: Box, smooth: OneEuroParams | None, *, id: int = 0, given: bool = False) -> None:

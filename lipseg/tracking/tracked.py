@@ -1,4 +1,4 @@
-"""What a tracker answers: the mouths of a frame, each with an id that lasts."""
+"""A tracker's results: the mouths of a frame, each with an id that stays the same from frame to frame."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -72,7 +72,7 @@ class TrackedLips:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrackedFrame:
-    """What is known of one frame. The picture itself is not kept.
+    """The mouths of one frame. The picture itself is not kept.
 
     Attributes:
         index: counts the frames from 0.

@@ -148,7 +148,7 @@ class Tracker:
         pairs = associate([(track.predicted, _FOLLOWED) for track in followed], detections)
         for position, track in enumerate(followed):
             track.misses = 0 if position in pairs else track.misses + 1
-            # A mouth that neither the model nor the detector takes for one is none.
+            # Lost: the detector has missed it too often, or once while its score was low.
             track.lost = track.misses >= self.params.unconfirmed or (track.misses > 0 and track.low_scores > 0)
         detections = [box for position, box in enumerate(detections) if position not in pairs.values()]
         lost = [track for track in self._tracks if track.lost]

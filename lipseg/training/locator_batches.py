@@ -24,7 +24,7 @@ Pixels = NDArray[np.uint8]
 
 
 class LocatorBatch(NamedTuple):
-    """What the locator is shown: N views with their truth.
+    """A training batch of the locator: N views with their truth.
 
     Attributes:
         images: (N, S, S, 3) uint8 RGB.
@@ -45,7 +45,7 @@ def side_middles(mouth: Box) -> Array:
 
 
 class Sampler:
-    """Draws views of a split's faces and of what is no mouth.
+    """Draws positives, views of a split's faces, and negatives, views without a visible mouth.
 
     Args:
         faces: patches of all splits.

@@ -125,7 +125,7 @@ def test_thresholds_let_plain_faces_through_and_hold_back_what_is_no_mouth(fitte
     assert 0.05 <= rules.min_score <= 0.5
     good = trials.contour < BOUND
     assert (trials.presence[good] >= rules.min_presence).mean() > 0.995
-    passing = calibration.counting(rules, trials.presence, trials.score)
+    passing = calibration.accepted(rules, trials.presence, trials.score)
     assert passing[trials.kind == "plain"].mean() > 0.9
     # Where the locator sees a mouth clearly, the score has no say: it can hold back the others alone.
     judged = ~trials.seen & (trials.presence < rules.clear_presence)
@@ -138,7 +138,7 @@ def test_what_counts_is_what_the_tool_lets_through():
     presence = np.array([-2.1, -1.9, -1.9, 0.1, 0.1])
     scores = np.array([0.9, 0.2, 0.4, 0.01, 0.0])
     # The last one had no answer at all.
-    np.testing.assert_array_equal(calibration.counting(rules, presence, scores), [0, 0, 1, 1, 0])
+    np.testing.assert_array_equal(calibration.accepted(rules, presence, scores), [0, 0, 1, 1, 0])
 
 
 def test_a_model_that_is_always_right_or_never_has_one_score():

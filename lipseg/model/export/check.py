@@ -1,4 +1,4 @@
-"""Whether exported graphs say what the networks say in JAX, and what they cost. Needs ONNX Runtime.
+"""Whether exported graphs give the outputs that the networks give in JAX, and what they cost. Needs ONNX Runtime.
 
 Letters in shapes: N views, P landmarks, E kinds of evidence.
 """
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lipseg.errors import ModelError
 from lipseg.model.cascade import Cascade
 from lipseg.model.confidence import Confidence
-from lipseg.model.export.evidence import looked_at
+from lipseg.model.export.evidence import sampled_places
 from lipseg.model.export.graphs import INPUT
 from lipseg.model.export.score import numbers_of
 from lipseg.model.locator import LocatorNet, look_of
@@ -63,21 +63,21 @@ def check_cascade(model: onnx.ModelProto, cascade: Cascade, views: Views) -> dic
     Raises:
         ModelError: naming the output that differs, the view and by how much.
     """
-    answers = cascade.outputs(views)
+    outputs = cascade.outputs(views)
     want = {
-        "points_unit": answers.cascade,
-        "component": answers.responsibilities.argmax(1),
-        "responsibilities": answers.responsibilities,
-        "score": _score(answers.evidence, numbers_of(model)),
-        "evidence": answers.evidence,
+        "points_unit": outputs.cascade,
+        "component": outputs.responsibilities.argmax(1),
+        "responsibilities": outputs.responsibilities,
+        "score": _score(outputs.evidence, numbers_of(model)),
+        "evidence": outputs.evidence,
     }
     # Beside the likeliest component a nought, lest it be the only one.
-    best = np.sort(np.pad(answers.responsibilities, ((0, 0), (1, 0))), axis=1)
+    best = np.sort(np.pad(outputs.responsibilities, ((0, 0), (1, 0))), axis=1)
     tied = best[:, -1] - best[:, -2] < 2 * _LIMITS["responsibilities"].largest
     side = cascade.view.size // 2 if isinstance(cascade.net, Hourglass) else 0
 
     def undecided(got: Arrays) -> Arrays:
-        edge = tied | _on_edge(answers.cascade[: len(got["component"])], got["points_unit"], side, tied)
+        edge = tied | _on_edge(outputs.cascade[: len(got["component"])], got["points_unit"], side, tied)
         return {"points_unit": tied, "component": tied, "score": edge, "evidence": edge}
 
     return _check(model, views, want, {"points_unit": _points(cascade.view.size), **_LIMITS}, undecided)
@@ -85,8 +85,8 @@ def check_cascade(model: onnx.ModelProto, cascade: Cascade, views: Views) -> dic
 
 def check_systems(model: onnx.ModelProto, cascade: Cascade, views: Views) -> dict[str, Any]:
     """Returns, of ``graphs.systems_graph``, what ``check_cascade`` does of its own graph; raises likewise."""
-    answers = cascade.outputs(views)
-    want = {"base": answers.base, "control": answers.control}
+    outputs = cascade.outputs(views)
+    want = {"base": outputs.base, "control": outputs.control}
     return _check(model, views, want, dict.fromkeys(want, _points(cascade.view.size)))
 
 
@@ -168,7 +168,7 @@ def _on_edge(want: NDArray[Any], got: NDArray[Any], side: int, none: NDArray[np.
         none: (N,) anything.
     """
     edge = np.zeros_like(none)
-    places, others = (side * (looked_at() @ points.astype(np.float64)) for points in (want, got))
+    places, others = (side * (sampled_places() @ points.astype(np.float64)) for points in (want, got))
     near = np.abs(places - np.round(places)) <= np.abs(places - others) + 1e-4
     edge[: len(want)] = near.any((1, 2)) & (side > 0)
     return edge

@@ -30,7 +30,7 @@ def gather_evidence(g: Graph, maps: Maps | None, points: Tensor, deviance: Tenso
         deviance: (N, 1).
         margin: the view's side over the mouth's width, on average.
     """
-    found = g("MatMul", np.vstack([_centre_and_width(), looked_at()]), points)
+    found = g("MatMul", np.vstack([_centre_and_width(), sampled_places()]), points)
     centre, across = g.columns(found, 0, 1), g.columns(found, 1, 2)
     width = g("Add", g("ReduceL2", across, axes=[2], keepdims=0), 1e-3)
     if maps is None:
@@ -56,7 +56,7 @@ def score(g: Graph, evidence: Tensor, numbers: Mapping[str, Any]) -> Tensor:
     return g("Sigmoid", logit)
 
 
-def looked_at() -> NDArray[Any]:
+def sampled_places() -> NDArray[Any]:
     """Returns (P, P): from landmarks to the places at which the regions are looked at, half on the lips, half around.
 
     Float64.

@@ -44,7 +44,7 @@ def normalised(g: Graph, points: Tensor) -> tuple[Frame, Tensor]:
     return Frame(centre, turn), g.reshape(g("MatMul", offset, back), 0, 2 * _P)
 
 
-def answer(
+def head_landmarks(
     g: Graph,
     features: Tensor,
     frame: Frame,

@@ -17,7 +17,7 @@ from lipseg.inference.locator import POINTS
 from lipseg.model.cascade import Cascade
 from lipseg.model.confidence import EVIDENCE
 from lipseg.model.export.evidence import gather_evidence, score
-from lipseg.model.export.frame import answer, assign
+from lipseg.model.export.frame import assign, head_landmarks
 from lipseg.model.export.graph import Graph
 from lipseg.model.export.nets import encode, locate
 from lipseg.model.export.score import uncalibrated
@@ -41,7 +41,7 @@ def cascade_graph(cascade: Cascade) -> onnx.ModelProto:
     responsibilities, deviance = assign(g, cascade.mixture, encoded.features)
     component = g("ArgMax", responsibilities, axis=1, keepdims=0)
     residual = cascade.net.head.residual
-    points = answer(g, encoded.features, encoded.frame, cascade.heads, residual, component)
+    points = head_landmarks(g, encoded.features, encoded.frame, cascade.heads, residual, component)
     # A stretched view is filled by the mouth whatever its size.
     margin = cascade.view.margin if cascade.view.shape == "square" else 1.0
     evidence = gather_evidence(g, encoded.maps, points, deviance, margin)
@@ -64,7 +64,7 @@ def systems_graph(cascade: Cascade) -> onnx.ModelProto:
     encoded = encode(g, cascade.net, cascade.normaliser, g.input(INPUT, np.uint8, size, size, 3), size)
     base = module_arrays(cascade.net.head)
     for name, head in (("base", base), ("control", cascade.control or base)):
-        found = answer(g, encoded.features, encoded.frame, _alone(head), cascade.net.head.residual)
+        found = head_landmarks(g, encoded.features, encoded.frame, _alone(head), cascade.net.head.residual)
         g.output(name, found, np.float32, scheme.N_POINTS, 2)
     return g.proto()
 
