@@ -63,7 +63,7 @@ def attempts_of(detector: Callable[[Pixels], list[Box]], image: Pixels) -> Itera
 
 
 def shrunk(image: Pixels, long_side: int) -> tuple[Pixels, float]:
-    """Returns a picture with a long side of at most ``long_side`` pixels, and the factor, >= 1, that it was shrunk by."""
+    """Returns a picture with a long side of at most ``long_side`` pixels, and the factor that it was shrunk by."""
     # Averaging over areas that are no whole number of pixels takes as long as the search itself, and below a factor of
     # two there is little to average: detectors find the same faces.
     height, width = image.shape[:2]
