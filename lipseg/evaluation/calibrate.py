@@ -1,7 +1,7 @@
 """A model folder gets a calibrated score: fitted through the exported files and the tool's own code.
 
-Twice: once on single looks, and, with these scores in the model, on the answers that a user gets, of which each is the
-surest of up to three looks.
+Twice: once on single views, and, with these scores in the model, on the predictions that a user gets, of which each is
+the best scored of up to three views.
 """
 
 import dataclasses

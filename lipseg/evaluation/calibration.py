@@ -21,7 +21,7 @@ _LEAST, _MOST = 0.05, 0.5
 
 
 def fit_confidence(trials: Trials, bound: float) -> Confidence:
-    """Returns the calibration of single looks: a logistic regression of "the contour is within the bound".
+    """Returns the calibration of single views: a logistic regression of "the contour is within the bound".
 
     Args:
         trials: of an uncalibrated model on the validation faces: every mouth was looked at once.
@@ -37,10 +37,10 @@ def fit_confidence(trials: Trials, bound: float) -> Confidence:
 
 
 def rescaled(confidence: Confidence, trials: Trials, bound: float) -> Confidence:
-    """Returns the calibration of the answers that a user gets, the surest of up to three looks.
+    """Returns the calibration of the predictions that a user gets, each the best scored of up to three views.
 
     Args:
-        confidence: of single looks.
+        confidence: of single views.
         trials: of a model with this calibration on the validation faces.
         bound: share of the inter-ocular distance.
     """
@@ -53,22 +53,22 @@ def rescaled(confidence: Confidence, trials: Trials, bound: float) -> Confidence
 
 
 def rescaled_scores(confidence: Confidence, scores: Scores) -> NDArray[np.float64]:
-    """Returns what scores of single looks become by ``rescaled``; 0, which stands for no answer, stays."""
+    """Returns the scores by ``rescaled`` for scores of single views; 0, which stands for no prediction, stays."""
     logit = confidence.joint[0] * _logit(scores) + confidence.joint[1]
     return np.where(scores > 0, _sigmoid(logit), 0.0)
 
 
 def rescaled_doubt(confidence: Confidence, rules: Thresholds) -> float:
-    """Returns the ``doubt`` below which the model looks again at the same mouths with rescaled scores as without.
+    """Returns the ``doubt`` by which, with rescaled scores, the same mouths get second views as without.
 
-    ``rescaled`` is fitted on answers of which those below ``rules.doubt`` were looked at again; with the same number on
-    the new scale it would be others, and the scores would not be calibrated for them.
+    ``rescaled`` is fitted on predictions for which those below ``rules.doubt`` had second views. With the same number
+    on the new scale other mouths would get them, and the scores would not be calibrated for these.
     """
     return float(rescaled_scores(confidence, np.array([rules.doubt]))[0])
 
 
 def fit_thresholds(trials: Trials, scores: Scores, bound: float) -> Thresholds:
-    """Returns what counts as a mouth, from validation trials and the scores that their answers have in the end."""
+    """Returns which mouths are kept, from validation trials and the final scores of their predictions."""
     good = trials.contour < bound
     believable = trials.presence[good] if good.any() else np.zeros(1)
     min_presence = min(0.0, float(np.percentile(believable, 0.2)))
@@ -106,7 +106,7 @@ def calibration_figures(confidence: Confidence, rules: Thresholds, trials: Trial
     passing = accepted(rules, trials.presence, scores)
     seen, plain = trials.seen, trials.kind == "plain"
     kinds = [kind for kind in (*SEEN, *ASTRAY, *UNSEEN) if kind in trials.kind]
-    # An answer on a mouth that the picture shows in spite of its face box is none to be dropped.
+    # A face box beside a mouth may still lead to that mouth: such predictions are neither right nor false.
     asked = trials.seen | trials.false
     first = confidence.score(trials.evidence)
     return {
@@ -126,7 +126,7 @@ def calibration_figures(confidence: Confidence, rules: Thresholds, trials: Trial
 
 
 def _rankings(trials: Trials, mine: NDArray[np.bool_], first: Scores) -> dict[str, float]:
-    """Returns the area under the risk-coverage curve by how the answers are ranked."""
+    """Returns the area under the risk-coverage curve by how the predictions are ranked."""
     mine = mine & np.isfinite(trials.contour)
     risk = trials.contour[mine]
     return {

@@ -29,6 +29,7 @@ from lipseg.evaluation.metrics import FAILURE_NME, ced
 # Criteria of which the largest value is the best; of every other the smallest is.
 _LARGEST_IS_BEST = frozenset({"validation", "silhouette", "log_likelihood", "ari"})
 _MOST_DOTS = 800  # of a scatter: more would only make the page heavier
+_BINS = 6  # groups of equally many faces of which the median is drawn
 _CRITERION_LABELS = {
     "aic": "AIC [nats]",
     "bic": "BIC [nats]",
@@ -38,14 +39,13 @@ _CRITERION_LABELS = {
 }
 
 
-def loss_curves(history: Mapping[str, ArrayLike], *, best: int | None = None) -> bytes:
-    """Returns the losses and errors of a training over its epochs.
+def loss_curves(history: Mapping[str, ArrayLike]) -> bytes:
+    """Returns the losses and errors of a training over its epochs; marks the epoch of the lowest validation NME.
 
     Args:
         history: columns by name, as in a history CSV. ``epoch`` is the horizontal axis (1, 2, … without it); columns
             with "loss" in their name are drawn on the left, those with "nme" (a fraction of the inter-ocular
-            distance) on the right, others are not drawn. Gaps are NaN.
-        best: the epoch that was kept; without it the one of the lowest NME whose name holds "val", if there is any.
+            distance) on the right, others are not drawn; those with "val" are the validation's. Gaps are NaN.
     """
     columns = {name: np.asarray(values, np.float64) for name, values in history.items()}
     losses = [name for name in columns if "loss" in name.lower()]
@@ -53,7 +53,8 @@ def loss_curves(history: Mapping[str, ArrayLike], *, best: int | None = None) ->
     length = max((len(values) for values in columns.values()), default=0)
     epochs = columns.get("epoch", np.arange(1, length + 1, dtype=np.float64))
     watched = [name for name in errors if "val" in name.lower()]
-    if best is None and watched and np.isfinite(columns[watched[0]]).any():
+    best: int | None = None
+    if watched and np.isfinite(columns[watched[0]]).any():
         best = int(epochs[np.nanargmin(columns[watched[0]])])
 
     figure, (left, right) = panels(1, 2)
@@ -122,23 +123,22 @@ def criterion_curves(
     return svg(figure, "criterion")
 
 
-def ced_plot(errors: Mapping[str, Mapping[str, NDArray[np.floating[Any]]]], *, limit: float = FAILURE_NME) -> bytes:
+def ced_plot(errors: Mapping[str, Mapping[str, NDArray[np.floating[Any]]]]) -> bytes:
     """Returns the cumulative error distributions: the share of faces whose NME is below a threshold.
 
     Args:
         errors: box kind ("jittered", "exact") -> system ("base", "cascade", …) -> (N,) inter-ocular NME as a fraction,
             NaN for a missed face. The first kind is drawn in full lines, the second dashed.
-        limit: largest threshold.
     """
     figure, (axes, *_) = panels(1, 1)
     for (kind, systems), style in zip(errors.items(), ("-", "--", ":", "-."), strict=False):
         for i, (system, nme) in enumerate(systems.items()):
-            thresholds, share = ced(nme, limit, 201)
+            thresholds, share = ced(nme, points=201)
             label = f"{system}, {kind} boxes"
             axes.plot(100 * thresholds, 100 * share, style, color=system_colour(system, i), label=label)
     axes.set_xlabel("NME [% of inter-ocular distance]")
     axes.set_ylabel("faces at or below [%]")
-    axes.set_xlim(0, 100 * limit)
+    axes.set_xlim(0, 100 * FAILURE_NME)
     axes.set_ylim(0, 101)
     legend(axes, loc="lower right")
     return svg(figure, "ced")
@@ -212,15 +212,12 @@ def head_curves(heads: Sequence[Mapping[str, Any]]) -> bytes:
 def error_by(
     attributes: Mapping[str, NDArray[np.floating[Any]]],
     errors: Mapping[str, NDArray[np.floating[Any]]],
-    *,
-    bins: int = 6,
 ) -> bytes:
     """Returns the error over properties of the faces: a dot a face of the last system, binned medians of every one.
 
     Args:
         attributes: axis label with unit -> (N,) values; a panel each.
         errors: system -> (N,) inter-ocular NME as a fraction; NaN for a missed face.
-        bins: groups of equally many faces of which the median is drawn.
     """
     figure, grid = panels(1, max(len(attributes), 1), sharey=True)
     finite = np.concatenate([nme[np.isfinite(nme)] for nme in errors.values()] or [np.zeros(0)])
@@ -232,7 +229,7 @@ def error_by(
             if j == len(errors) - 1:
                 dots = shown[:: -(-len(shown) // _MOST_DOTS) or 1]
                 axes.plot(values[dots], 100 * nme[dots], "o", ms=2.5, mew=0, alpha=0.3, color=colour)
-            groups = [group for group in np.array_split(shown, bins) if len(group)]
+            groups = [group for group in np.array_split(shown, _BINS) if len(group)]
             centres = [float(np.median(values[group])) for group in groups]
             medians = [100 * float(np.median(nme[group])) for group in groups]
             axes.plot(centres, medians, color=colour, marker="o", ms=4, label=f"{system}, median")

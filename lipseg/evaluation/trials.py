@@ -74,7 +74,7 @@ class Trials:
 
     @property
     def false(self) -> NDArray[np.bool_]:
-        """(N,) whether the answer, if there is one, is on no mouth, and ought to be dropped."""
+        """(N,) whether the prediction, if there is one, lies on no mouth, so that it ought to be dropped."""
         return ~self.seen & (self.contour > _OFF_THE_MOUTH)
 
 

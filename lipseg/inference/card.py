@@ -45,7 +45,7 @@ def check_model_folder(folder: Path) -> None:
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """Returns the card of a model: how it was trained and on what, how it looks at mouths, how well it does.
+    """Returns the card of a model: how it was trained and on what, the geometry of its views, its figures.
 
     Raises:
         ModelError: if the folder is no model or the card cannot be read.

@@ -31,7 +31,7 @@ class DlibDetector:
 
     Args:
         long_side: pixels, at most, of the searched picture.
-        threshold: dlib's detection threshold; lower finds more faces and more that are none.
+        threshold: dlib's detection threshold; lower finds more faces and more false ones.
     """
 
     def __init__(self, long_side: int = _LONG_SIDE, threshold: float = 0.0) -> None:

@@ -165,7 +165,7 @@ def whole_picture(height: int, width: int, view: View) -> Box:
     Args:
         height: pixels of the picture.
         width: pixels of the picture.
-        view: what the model looks at.
+        view: the geometry of the model's views.
     """
     if view.shape == "square":
         box_width, box_height = width / view.margin, height / view.margin

@@ -51,7 +51,7 @@ class Thresholds:
     Attributes:
         calibrated: whether the score is a probability, by which false detections can be rejected.
         min_score: lips that score less are dropped.
-        min_presence: logit of the locator below which a face shows no mouth.
+        min_presence: logit of the locator below which a face's mouth is taken to be hidden and dropped.
         clear_presence: logit from which a detected face shows its mouth so clearly that its lips are kept whatever
             their score.
         sure_presence: logit from which no further attempt of the detector is made. A face upside down that was detected
@@ -81,7 +81,7 @@ class Runtime:
     """The constants that inference needs beside the ONNX files.
 
     Attributes:
-        view: how a mouth box becomes what the cascade looks at.
+        view: how a mouth box becomes the cascade's input.
         components: K of the mixture.
         locator: of the model's locator; None for a model without one.
         thresholds: which mouths are kept.

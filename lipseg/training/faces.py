@@ -153,5 +153,5 @@ def _backgrounds(
 
 
 def _is_own(at: Array, own: Array) -> bool:
-    """Whether a detection is the annotated face's: its forehead and hair are fair examples of no mouth."""
+    """Whether a detection is the annotated face's: its forehead and hair are valid negatives."""
     return bool(np.allclose(at, own))
