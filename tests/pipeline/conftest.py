@@ -54,6 +54,7 @@ STAGES = (
     "finetune",
     "detect",
     "locate",
+    "export",
     "calibrate",
     "evaluate",
     "report",

@@ -27,15 +27,26 @@ CLUSTER = (
 PARTS = (
     *("--crops", "data/crops", "--statistics", "data/statistics/normaliser.npz"),
     *("--base", "data/base/base.safetensors", "--mixture", "data/mixture/mixture.safetensors"),
-    *("--heads", "data/heads/heads.safetensors"),
+    *("--heads", "data/heads/heads.safetensors", "--locator", "data/locator/locator.safetensors"),
 )
-EVALUATE = ("evaluate", *PARTS, "--out", "bad/results", "--metrics", "bad/metrics.json")
-FINDING = ("--locator", "data/locator/locator.safetensors", "--confidence", "data/confidence.safetensors")
-FIGURES = (
+EXPORT = (
+    *("export", *PARTS, "--faces", "data/faces.npz"),
+    *("--out", "bad/exported", "--systems", "bad/systems.onnx", "--metrics", "bad/export.json"),
+)
+CALIBRATE = (
+    *("calibrate", "--crops", "data/crops", "--faces", "data/faces.npz", "--model", "data/exported"),
+    *("--out", "bad/calibrated", "--results", "bad/calibration", "--metrics", "bad/calibration.json"),
+)
+EVALUATE = (
+    *("evaluate", "--crops", "data/crops", "--model", "data/calibrated", "--systems", "data/systems.onnx"),
+    *("--mixture", "data/mixture/mixture.safetensors", "--heads", "data/heads/heads.safetensors"),
+    *("--out", "bad/results", "--metrics", "bad/metrics.json"),
+)
+BUNDLE = (
+    *("bundle", *PARTS, "--model", "data/calibrated"),
     *("--metrics", "reports/metrics.json", "--results", "reports/results"),
-    *("--finding", "reports/locator.json", "--calibration", "reports/confidence.json"),
+    *("--finding", "reports/locator.json", "--calibration", "reports/calibration.json", "--out", "bad/lipseg"),
 )
-BUNDLE = ("bundle", *PARTS, *FINDING, *FIGURES, "--out", "bad/lipseg")
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +123,18 @@ def test_crop_refuses_parameters(
         (CLUSTER, "data/features.npz", cut_in_half),
         (EVALUATE, "data/mixture/mixture.safetensors", cut_in_half),
         (EVALUATE, "data/heads/heads.safetensors", remove),
+        (EXPORT, "data/locator/locator.safetensors", remove),
+        (EXPORT, "data/faces.npz", cut_in_half),
+        (CALIBRATE, "data/exported/cascade.onnx", cut_in_half),
+        (CALIBRATE, "data/exported/locator.onnx", remove),
+        (CALIBRATE, "data/exported/card.json", remove),
+        (EVALUATE, "data/systems.onnx", cut_in_half),
+        (EVALUATE, "data/systems.onnx", remove),
+        (EVALUATE, "data/calibrated/cascade.onnx", flip_header),
         (BUNDLE, "reports/metrics.json", cut_in_half),
+        (BUNDLE, "reports/calibration.json", remove),
+        (BUNDLE, "data/calibrated/locator.onnx", remove),
+        (BUNDLE, "data/calibrated/cascade.onnx", flip_header),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else getattr(value, "__name__", str(value)),
 )
