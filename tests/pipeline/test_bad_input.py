@@ -1,5 +1,6 @@
 """Bad input: one line on standard error that names the culprit, exit code not 0, nothing half-written."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,6 +70,7 @@ def remove(path: Path) -> None:
 
 def expect_error(project: Project, command: tuple[str, ...], *named: str) -> None:
     """Runs a stage and checks the manner of its failure."""
+    shutil.rmtree(project.root / "bad", ignore_errors=True)
     done = project.stage(*command)
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     assert done.returncode == 1, done.stderr

@@ -117,7 +117,10 @@ def test_thresholds_let_plain_faces_through_and_hold_back_what_is_no_mouth(fitte
     assert (trials.presence[good] >= rules.min_presence).mean() > 0.995
     passing = calibration.counting(rules, trials.presence, trials.score)
     assert passing[trials.kind == "plain"].mean() > 0.9
-    assert passing[~trials.seen].mean() < 0.1
+    # What looks to the locator as clear as mouths do counts whatever its score; of the rest the score holds back most.
+    clear = trials.presence >= rules.clear_presence
+    assert passing[~trials.seen & ~clear].mean() < 0.05
+    assert passing[~trials.seen].mean() < 0.12
 
 
 def test_what_counts_is_what_the_tool_lets_through():
