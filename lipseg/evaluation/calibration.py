@@ -63,8 +63,8 @@ def fit_thresholds(trials: Trials, scores: Scores, bound: float) -> Thresholds:
     good = trials.contour < bound
     believable = trials.presence[good] if good.any() else np.zeros(1)
     min_presence = min(0.0, float(np.percentile(believable, 0.2)))
-    # Visible mouths, be they partly hidden, count whatever their scores: the least score is for the others. Guesses about
-    # the whole picture have least scores of their own.
+    # Visible mouths, be they partly hidden, count whatever their scores: the least score is for the others. Guesses
+    # about the whole picture have least scores of their own.
     asked = np.isfinite(trials.presence)
     visible = trials.presence[trials.seen & asked]
     clear_presence = float(np.clip(np.quantile(visible, _LOST), min_presence, 0.0)) if len(visible) else 0.0

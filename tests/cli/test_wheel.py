@@ -1,4 +1,4 @@
-"""The built wheel, as an installation holds it: it runs the shipped model where nothing of the workshop is installed."""
+"""The built wheel, as an installation holds it: it runs the shipped model where the workshop is not installed."""
 
 import json
 import os

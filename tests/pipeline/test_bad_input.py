@@ -51,7 +51,7 @@ BUNDLE = (
 
 
 @pytest.fixture(scope="module")
-def shared(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def spoilt(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A copy of the finished run for all cases; each puts back what it broke."""
     return finished.copy(tmp_path_factory.mktemp("bad") / "copy")
 
@@ -98,16 +98,16 @@ def expect_error(project: Project, command: tuple[str, ...], *named: str) -> Non
     ids=lambda value: "-".join(f"{k}.{j}" for k, v in value.items() for j in v) if isinstance(value, dict) else "",
 )
 def test_crop_refuses_parameters(
-    shared: Project, changes: dict[str, dict[str, object]], named: tuple[str, ...]
+    spoilt: Project, changes: dict[str, dict[str, object]], named: tuple[str, ...]
 ) -> None:
-    path = shared.root / "params.yaml"
+    path = spoilt.root / "params.yaml"
     kept = path.read_text(encoding="utf-8")
     content = yaml.safe_load(kept)
     for section, values in changes.items():
         content[section].update(values)
     try:
         path.write_text(yaml.safe_dump(content), encoding="utf-8")
-        expect_error(shared, CROP, *named)
+        expect_error(spoilt, CROP, *named)
     finally:
         path.write_text(kept, encoding="utf-8")
 
@@ -141,24 +141,24 @@ def test_crop_refuses_parameters(
     ids=lambda value: value[0] if isinstance(value, tuple) else getattr(value, "__name__", str(value)),
 )
 def test_a_stage_names_a_spoilt_file(
-    shared: Project, command: tuple[str, ...], file: str, spoil: Callable[[Path], None]
+    spoilt: Project, command: tuple[str, ...], file: str, spoil: Callable[[Path], None]
 ) -> None:
-    path = shared.root / file
+    path = spoilt.root / file
     kept = path.read_bytes()
     try:
         spoil(path)
-        expect_error(shared, command, "data/crops" if file == "data/crops/images.npy" else file)
+        expect_error(spoilt, command, "data/crops" if file == "data/crops/images.npy" else file)
     finally:
         path.write_bytes(kept)
 
 
-def test_weights_of_another_network_are_refused(shared: Project) -> None:
+def test_weights_of_another_network_are_refused(spoilt: Project) -> None:
     """The mixture in the place of the base: a sound file with the wrong arrays."""
-    path = shared.root / "data/base/base.safetensors"
+    path = spoilt.root / "data/base/base.safetensors"
     kept = path.read_bytes()
     try:
-        path.write_bytes((shared.root / "data/mixture/mixture.safetensors").read_bytes())
-        expect_error(shared, EXTRACT, "data/base/base.safetensors")
+        path.write_bytes((spoilt.root / "data/mixture/mixture.safetensors").read_bytes())
+        expect_error(spoilt, EXTRACT, "data/base/base.safetensors")
     finally:
         path.write_bytes(kept)
 
