@@ -135,6 +135,7 @@ def test_crop_refuses_parameters(
         (EVALUATE, "data/calibrated/cascade.onnx", flip_header),
         (BUNDLE, "reports/metrics.json", cut_in_half),
         (BUNDLE, "reports/calibration.json", remove),
+        (BUNDLE, "data/base/base.safetensors", remove),
         (BUNDLE, "data/calibrated/locator.onnx", remove),
         (BUNDLE, "data/calibrated/cascade.onnx", flip_header),
     ],
