@@ -4,7 +4,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
-FAST := -m "not pipeline" -n 2 --dist worksteal
+SPREAD := -n 2 --dist worksteal
+FAST := -m "not pipeline" $(SPREAD)
 
 .PHONY: help setup repro test check fast coverage pipeline release-model verify-model lock clean
 
@@ -38,7 +39,8 @@ repro: .venv/.pipeline ## run the pipeline; prints the metrics and where the rep
 	@echo
 	@python -m stages.summary --metrics reports/metrics.json --report reports/index.html --model models/lipseg
 
-test: check coverage pipeline ## every check and test
+test: check ## every check and test
+	python -m pytest $(SPREAD)
 
 check: setup ## lint, types, layers, locks
 	ruff check .
@@ -54,7 +56,7 @@ coverage: setup ## the fast tests, and which lines they run: half as long again
 	python -m pytest $(FAST) --cov=lipseg --cov-report=term:skip-covered --cov-fail-under=85
 
 pipeline: setup ## the slow tests: real runs of the pipeline
-	python -m pytest -m pipeline
+	python -m pytest -m pipeline $(SPREAD)
 
 release-model: setup ## rebuild the model that comes along, from HELEN=/path/to/helen, and put it into the package
 	@test -n "$(HELEN)" || { echo "error: name the folder of the Helen dataset: make release-model HELEN=/path/to/helen" >&2; exit 2; }

@@ -7,7 +7,7 @@ import stages
 from lipseg.data.crop_set import load_crops
 from lipseg.evaluation.card import model_card
 from lipseg.files import whole_folder
-from lipseg.inference.card import CARD, CASCADE, LOCATOR, read_card
+from lipseg.inference.card import CARD, CASCADE, LOCATOR, check_networks, read_card
 from lipseg.params import load_params
 
 
@@ -30,7 +30,9 @@ def main() -> None:
     names = ("statistics", "base", "mixture", "heads", "locator")
     parts = {name: getattr(at, name) for name in names}
     more = {"finding": at.finding, "score": at.calibration}
-    card = model_card(load_params(), load_crops(at.crops), read_card(at.model), at.metrics, at.results, parts, more)
+    model = read_card(at.model)
+    check_networks(at.model, model)
+    card = model_card(load_params(), load_crops(at.crops), model, at.metrics, at.results, parts, more)
     with whole_folder(at.out) as folder:
         for name in (CASCADE, LOCATOR):
             shutil.copyfile(at.model / name, folder / name)

@@ -5,7 +5,7 @@ from lipseg.data.crop_set import load_crops
 from lipseg.data.tables import write_json
 from lipseg.evaluation import runs
 from lipseg.inference.predictor import load_predictor
-from lipseg.inference.session import open_network
+from lipseg.inference.session import load_network
 from lipseg.model.weights import load_arrays
 from lipseg.params import load_params
 
@@ -23,8 +23,8 @@ def main() -> None:
     )
     params, crops = load_params(), load_crops(at.crops)
     predictor = load_predictor(at.model)
-    size = predictor.runtime.view.size
-    systems = open_network(at.systems.read_bytes(), ("base", "control"), size, at.systems)
+    systems = load_network(at.systems, ("base", "control"), predictor.runtime.view.size)
+    heads, mixture = load_arrays(at.heads)[1], load_arrays(at.mixture)[1]
     found = runs.run_test(crops, predictor, systems, params.evaluate, params.seed)
     full = runs.summary(found, params.evaluate, params.seed)
     at.out.mkdir(parents=True, exist_ok=True)
@@ -32,9 +32,7 @@ def main() -> None:
     runs.write_ced(at.out / "ced.csv", found)
     runs.save_runs(at.out / "predictions.npz", found)
     write_json(at.out / "summary.json", full)
-    facts = runs.mixture_facts(
-        crops, found, predictor.runtime.components, load_arrays(at.heads)[1], load_arrays(at.mixture)[1]
-    )
+    facts = runs.mixture_facts(crops, found, predictor.runtime.components, heads, mixture)
     write_json(at.metrics, {**runs.headline(full), "mixture": facts})
 
 

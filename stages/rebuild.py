@@ -57,8 +57,8 @@ def prepare(work: Path, params: Mapping[str, Any], root: Path) -> None:
     (work / "params.yaml").write_text(yaml.safe_dump(whole, sort_keys=False), encoding="utf-8")
 
 
-def run(work: Path) -> None:
-    """Runs all that the model needs; the report is left out (``dvc repro report`` in the folder makes it).
+def run(work: Path, stage: str = "bundle") -> None:
+    """Runs a stage and all that it needs; for the model the report is left out (``dvc repro report`` makes it).
 
     Raises:
         LipsegError: if a stage fails; its own message has been printed.
@@ -66,7 +66,7 @@ def run(work: Path) -> None:
     # The stages' commands say `python`: that must be this one, and the code that in the folder.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     env = {**os.environ, "PATH": path, "PYTHONPATH": str(work.resolve()), "DVC_NO_ANALYTICS": "1"}
-    done = subprocess.run([sys.executable, "-m", "dvc", "repro", "bundle"], cwd=work, env=env, check=False)
+    done = subprocess.run([sys.executable, "-m", "dvc", "repro", stage], cwd=work, env=env, check=False)
     if done.returncode != 0:
         raise LipsegError(f"{work}: the pipeline failed (see above); run the same command again to go on")
 

@@ -28,6 +28,11 @@ def pytest_configure(config):
         os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
+def pytest_collection_modifyitems(items):
+    # The slow ones first: of two workers one makes what they share while the other runs the fast ones.
+    items.sort(key=lambda item: item.get_closest_marker("pipeline") is None)
+
+
 def pytest_collection_finish():
     gc.collect()
     gc.freeze()

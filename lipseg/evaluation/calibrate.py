@@ -19,7 +19,7 @@ from lipseg.files import whole_folder
 from lipseg.inference.card import CARD, CASCADE, LOCATOR, described, read_card
 from lipseg.inference.predictor import load_predictor
 from lipseg.inference.runtime import Runtime, Thresholds
-from lipseg.inference.session import open_network
+from lipseg.inference.session import load_network
 from lipseg.model.confidence import Confidence
 from lipseg.model.export.score import with_score
 
@@ -33,8 +33,7 @@ class Model:
 
     def __init__(self, folder: Path) -> None:
         self.predictor = load_predictor(folder)
-        path, size = folder / CASCADE, self.predictor.runtime.view.size
-        self._evidence = open_network(path.read_bytes(), ("evidence",), size, path)
+        self._evidence = load_network(folder / CASCADE, ("evidence",), self.predictor.runtime.view.size)
 
     def trials(
         self, crops: CropSet, faces: FaceSet, photos: dict[int, Path], split: str, rounds: int, seed: int

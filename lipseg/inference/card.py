@@ -67,8 +67,15 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def sha256_of(path: Path) -> str:
-    """Returns the SHA-256 of a file's bytes, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """Returns the SHA-256 of a file's bytes, in hexadecimal.
+
+    Raises:
+        ModelError: if the file cannot be read.
+    """
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror or error}); get it again") from error
 
 
 def described(folder: Path) -> dict[str, dict[str, Any]]:

@@ -16,6 +16,19 @@ _CHUNK = 32
 Network = Callable[[NDArray[np.uint8]], list[NDArray[Any]]]
 
 
+def load_network(path: Path, outputs: tuple[str, ...], size: int) -> Network:
+    """Returns the network of a file, whatever its content; see ``open_network``.
+
+    Raises:
+        ModelError: if the file cannot be read or is no such network.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror or error}); get it again") from error
+    return open_network(content, outputs, size, path)
+
+
 def open_network(content: bytes, outputs: tuple[str, ...], size: int, origin: Path, threads: int = 1) -> Network:
     """Returns a network ready to run on the CPU.
 

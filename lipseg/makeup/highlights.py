@@ -7,6 +7,9 @@ from lipseg import scheme
 from lipseg.makeup.grey import Grey, blur, ramp, step
 from lipseg.makeup.region import Region
 
+# OpenCV draws no broader line.
+_BROADEST_PX = 32767
+
 
 def wet_highlights(ratio: Grey, region: Region) -> Grey:
     """Returns the highlights of wet lips, 0..1: (h, w).
@@ -36,7 +39,7 @@ def wet_highlights(ratio: Grey, region: Region) -> Grey:
         light = strength * np.clip(np.minimum(along - start, stop - along) / 0.15, 0, 1)
         streak = np.zeros_like(canvas)
         vertices = np.round(np.clip(ridge, -1e6, 1e6) * 16).astype(np.int32)
-        broad = max(1, round(0.12 * thickness))
+        broad = min(max(1, round(0.12 * thickness)), _BROADEST_PX)
         for index in np.flatnonzero(light):
             cv2.line(
                 streak, vertices[index], vertices[min(index + 1, 40)], (float(light[index]),), broad, cv2.LINE_8, 4

@@ -25,6 +25,8 @@ _OPENING_EDGE = (0.12, 0.5)
 _OPEN = (0.012, 0.035)
 # Deviation of the blur that parts the lips' texture, which is finer, from their shading.
 _TEXTURE = 0.04
+# Vertices farther away are drawn as if they lay here: OpenCV counts sixteenths of a pixel in 32 bits.
+_FAR_PX = 1e6
 # Scan lines a pixel row of the coverage; the feather hides more.
 _LINES = 4
 
@@ -76,8 +78,10 @@ class Region:
         )
         alpha *= 1 - opening * step(_opening_height(points) / across, *_OPEN)
         line = np.full((rows, columns), 255, np.uint8)
-        cv2.polylines(line, [np.round((inner - low) * 16).astype(np.int32)], True, (0,), 1, cv2.LINE_8, 4)
-        distance = cv2.distanceTransform(line, cv2.DIST_L2, 3) / across
+        vertices = np.round(np.clip(inner - low, -_FAR_PX, _FAR_PX) * 16).astype(np.int32)
+        cv2.polylines(line, [vertices], True, (0,), 1, cv2.LINE_8, 4)
+        # Where the part holds nothing of the inner contour, OpenCV says the largest float32.
+        distance = np.minimum(cv2.distanceTransform(line, cv2.DIST_L2, 3), across) / across
         return cls(
             rows=slice(corner[1], corner[1] + rows),
             columns=slice(corner[0], corner[0] + columns),

@@ -1,10 +1,11 @@
 """Throw-away copies of the project with a tiny configuration, and one finished ``dvc repro`` that the tests share."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ STAGES = (
     "finetune",
     "detect",
     "locate",
+    "export",
     "calibrate",
     "evaluate",
     "report",
@@ -151,10 +153,39 @@ def ran(output: str) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def tool_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """A function that returns a named folder of the whole test session, which the first worker that asks for it fills.
+
+    The others wait for it. Where filling it failed, each tries again.
+    """
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def folder(name: str, fill: Callable[[Path], None]) -> Path:
+        # Folders that begin otherwise are pytest's own.
+        place = base / f"shared_{name}"
+        with (base / f"shared_{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            done = place / ".done"
+            if not done.exists():
+                shutil.rmtree(place, ignore_errors=True)
+                place.mkdir()
+                fill(place)
+                done.touch()
+        return place
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tool_env(shared: Any) -> dict[str, str]:
     """The environment of every run: this interpreter first, nothing of the user's settings, caches in a temp folder."""
-    home = tmp_path_factory.mktemp("home")
-    (home / ".gitconfig").write_text("[user]\n name = Test\n email = test@example.org\n[init]\n defaultBranch = main\n")
+
+    def fill(home: Path) -> None:
+        settings = "[user]\n name = Test\n email = test@example.org\n[init]\n defaultBranch = main\n"
+        (home / ".gitconfig").write_text(settings)
+
+    home = shared("home", fill)
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "DVC_", "JAX_", "XLA_"))}
     return {
         **kept,
@@ -167,6 +198,11 @@ def tool_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         # Every stage is a process of its own that compiles the same programs: compile them once a test session.
         "JAX_COMPILATION_CACHE_DIR": str(home / "jax"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        # Far more than is ever needed; but only a cache with an end is locked while it is written.
+        "JAX_COMPILATION_CACHE_MAX_SIZE": str(1 << 30),
+        # Two of these tests run at once: more threads each would stand in each other's way.
+        "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
+        **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
         "MPLCONFIGDIR": str(home / "matplotlib"),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
@@ -213,12 +249,15 @@ def commit(project: Project, message: str, paths: Sequence[str] = (".",)) -> Non
 
 
 @pytest.fixture(scope="session")
-def finished(make_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def finished(make_project: Any, tool_env: dict[str, str], shared: Any) -> Project:
     """One whole run on tiny data, in a folder whose path has a space. Tests that change anything copy it."""
-    project: Project = make_project(tmp_path_factory.mktemp("finished") / "a finished run")
-    assert project.repro() == list(STAGES)
-    commit(project, "A finished run")
-    return project
+
+    def fill(folder: Path) -> None:
+        project: Project = make_project(folder / "a finished run")
+        assert project.repro() == list(STAGES)
+        commit(project, "A finished run")
+
+    return Project(shared("finished", fill) / "a finished run", tool_env)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Bad input: one line on standard error that names the culprit, exit code not 0, nothing half-written."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,19 +28,30 @@ CLUSTER = (
 PARTS = (
     *("--crops", "data/crops", "--statistics", "data/statistics/normaliser.npz"),
     *("--base", "data/base/base.safetensors", "--mixture", "data/mixture/mixture.safetensors"),
-    *("--heads", "data/heads/heads.safetensors"),
+    *("--heads", "data/heads/heads.safetensors", "--locator", "data/locator/locator.safetensors"),
 )
-EVALUATE = ("evaluate", *PARTS, "--out", "bad/results", "--metrics", "bad/metrics.json")
-FINDING = ("--locator", "data/locator/locator.safetensors", "--confidence", "data/confidence.safetensors")
-FIGURES = (
+EXPORT = (
+    *("export", *PARTS, "--faces", "data/faces.npz"),
+    *("--out", "bad/exported", "--systems", "bad/systems.onnx", "--metrics", "bad/export.json"),
+)
+CALIBRATE = (
+    *("calibrate", "--crops", "data/crops", "--faces", "data/faces.npz", "--model", "data/exported"),
+    *("--out", "bad/calibrated", "--results", "bad/calibration", "--metrics", "bad/calibration.json"),
+)
+EVALUATE = (
+    *("evaluate", "--crops", "data/crops", "--model", "data/calibrated", "--systems", "data/systems.onnx"),
+    *("--mixture", "data/mixture/mixture.safetensors", "--heads", "data/heads/heads.safetensors"),
+    *("--out", "bad/results", "--metrics", "bad/metrics.json"),
+)
+BUNDLE = (
+    *("bundle", *PARTS, "--model", "data/calibrated"),
     *("--metrics", "reports/metrics.json", "--results", "reports/results"),
-    *("--finding", "reports/locator.json", "--calibration", "reports/confidence.json"),
+    *("--finding", "reports/locator.json", "--calibration", "reports/calibration.json", "--out", "bad/lipseg"),
 )
-BUNDLE = ("bundle", *PARTS, *FINDING, *FIGURES, "--out", "bad/lipseg")
 
 
 @pytest.fixture(scope="module")
-def shared(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def spoilt(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A copy of the finished run for all cases; each puts back what it broke."""
     return finished.copy(tmp_path_factory.mktemp("bad") / "copy")
 
@@ -58,6 +70,7 @@ def remove(path: Path) -> None:
 
 def expect_error(project: Project, command: tuple[str, ...], *named: str) -> None:
     """Runs a stage and checks the manner of its failure."""
+    shutil.rmtree(project.root / "bad", ignore_errors=True)
     done = project.stage(*command)
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     assert done.returncode == 1, done.stderr
@@ -85,16 +98,16 @@ def expect_error(project: Project, command: tuple[str, ...], *named: str) -> Non
     ids=lambda value: "-".join(f"{k}.{j}" for k, v in value.items() for j in v) if isinstance(value, dict) else "",
 )
 def test_crop_refuses_parameters(
-    shared: Project, changes: dict[str, dict[str, object]], named: tuple[str, ...]
+    spoilt: Project, changes: dict[str, dict[str, object]], named: tuple[str, ...]
 ) -> None:
-    path = shared.root / "params.yaml"
+    path = spoilt.root / "params.yaml"
     kept = path.read_text(encoding="utf-8")
     content = yaml.safe_load(kept)
     for section, values in changes.items():
         content[section].update(values)
     try:
         path.write_text(yaml.safe_dump(content), encoding="utf-8")
-        expect_error(shared, CROP, *named)
+        expect_error(spoilt, CROP, *named)
     finally:
         path.write_text(kept, encoding="utf-8")
 
@@ -112,29 +125,41 @@ def test_crop_refuses_parameters(
         (CLUSTER, "data/features.npz", cut_in_half),
         (EVALUATE, "data/mixture/mixture.safetensors", cut_in_half),
         (EVALUATE, "data/heads/heads.safetensors", remove),
+        (EXPORT, "data/locator/locator.safetensors", remove),
+        (EXPORT, "data/faces.npz", cut_in_half),
+        (CALIBRATE, "data/exported/cascade.onnx", cut_in_half),
+        (CALIBRATE, "data/exported/locator.onnx", remove),
+        (CALIBRATE, "data/exported/card.json", remove),
+        (EVALUATE, "data/systems.onnx", cut_in_half),
+        (EVALUATE, "data/systems.onnx", remove),
+        (EVALUATE, "data/calibrated/cascade.onnx", flip_header),
         (BUNDLE, "reports/metrics.json", cut_in_half),
+        (BUNDLE, "reports/calibration.json", remove),
+        (BUNDLE, "data/base/base.safetensors", remove),
+        (BUNDLE, "data/calibrated/locator.onnx", remove),
+        (BUNDLE, "data/calibrated/cascade.onnx", flip_header),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else getattr(value, "__name__", str(value)),
 )
 def test_a_stage_names_a_spoilt_file(
-    shared: Project, command: tuple[str, ...], file: str, spoil: Callable[[Path], None]
+    spoilt: Project, command: tuple[str, ...], file: str, spoil: Callable[[Path], None]
 ) -> None:
-    path = shared.root / file
+    path = spoilt.root / file
     kept = path.read_bytes()
     try:
         spoil(path)
-        expect_error(shared, command, "data/crops" if file == "data/crops/images.npy" else file)
+        expect_error(spoilt, command, "data/crops" if file == "data/crops/images.npy" else file)
     finally:
         path.write_bytes(kept)
 
 
-def test_weights_of_another_network_are_refused(shared: Project) -> None:
+def test_weights_of_another_network_are_refused(spoilt: Project) -> None:
     """The mixture in the place of the base: a sound file with the wrong arrays."""
-    path = shared.root / "data/base/base.safetensors"
+    path = spoilt.root / "data/base/base.safetensors"
     kept = path.read_bytes()
     try:
-        path.write_bytes((shared.root / "data/mixture/mixture.safetensors").read_bytes())
-        expect_error(shared, EXTRACT, "data/base/base.safetensors")
+        path.write_bytes((spoilt.root / "data/mixture/mixture.safetensors").read_bytes())
+        expect_error(spoilt, EXTRACT, "data/base/base.safetensors")
     finally:
         path.write_bytes(kept)
 

@@ -18,6 +18,9 @@ from .conftest import Project
 
 pytestmark = pytest.mark.pipeline
 
+# Enough that a training which has finished one is killed before the last.
+EPOCHS = 30
+
 
 def files_below(folder: Path) -> dict[str, bytes]:
     """Returns the content of every file of a folder, or of a file itself."""
@@ -44,7 +47,7 @@ def repro_killed(project: Project, stage: str, now: Callable[[], bool]) -> None:
 def test_training_goes_on_where_it_was_killed(finished: Project, tmp_path: Path) -> None:
     killed, whole = finished.copy(tmp_path / "killed"), finished.copy(tmp_path / "whole")
     for project in (killed, whole):
-        project.set_params({"train_base.epochs": 60})
+        project.set_params({"train_base.epochs": EPOCHS})
     assert whole.repro("train_base") == ["train_base"]
 
     folder = killed.root / ".checkpoints/train_base"
@@ -52,12 +55,12 @@ def test_training_goes_on_where_it_was_killed(finished: Project, tmp_path: Path)
     assert not (killed.root / "data/base/base.safetensors").exists()
     (file,) = folder.glob("[!.]*.safetensors")
     before = load_arrays(file)[1]["history"]
-    assert 1 <= len(before) < 60
+    assert 1 <= len(before) < EPOCHS
 
     assert killed.repro("train_base") == ["train_base"]
     with (killed.root / "data/base/history.csv").open(encoding="utf-8", newline="") as table:
         rows = list(csv.DictReader(table))
-    assert [int(row["epoch"]) for row in rows] == list(range(60))
+    assert [int(row["epoch"]) for row in rows] == list(range(EPOCHS))
     # The time that an epoch took is never the same twice: these epochs were not trained again.
     assert [float(row["seconds"]) for row in rows[: len(before)]] == pytest.approx([row["seconds"] for row in before])
     with (whole.root / "data/base/history.csv").open(encoding="utf-8", newline="") as table:
@@ -78,14 +81,14 @@ def test_training_goes_on_where_it_was_killed(finished: Project, tmp_path: Path)
 def test_the_locator_goes_on_where_it_was_killed(finished: Project, tmp_path: Path) -> None:
     killed, whole = finished.copy(tmp_path / "killed"), finished.copy(tmp_path / "whole")
     for project in (killed, whole):
-        project.set_params({"locate.epochs": 60})
+        project.set_params({"locate.epochs": EPOCHS})
     assert whole.repro("locate") == ["locate"]
 
     folder = killed.root / ".checkpoints/locate"
     repro_killed(killed, "locate", lambda: any(folder.glob("[!.]*.safetensors")))
     assert not (killed.root / "data/locator/locator.safetensors").exists()
     (file,) = folder.glob("[!.]*.safetensors")
-    assert 1 <= len(load_arrays(file)[1]["history"]) < 60
+    assert 1 <= len(load_arrays(file)[1]["history"]) < EPOCHS
 
     assert killed.repro("locate") == ["locate"]
     for path in ("data/locator/history.csv", "data/locator/locator.safetensors", "reports/locator.json"):

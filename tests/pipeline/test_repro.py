@@ -17,7 +17,7 @@ from .conftest import ROOT, STAGES, Project
 
 pytestmark = pytest.mark.pipeline
 
-METRICS = ("reports/metrics.json", "reports/locator.json", "reports/confidence.json")
+METRICS = ("reports/metrics.json", "reports/locator.json", "reports/export.json", "reports/calibration.json")
 
 
 def leaves(content: Any, path: str = "") -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +41,16 @@ def test_the_package_alone_imports_next_to_nothing():
 
 def test_boxes_in_a_file_need_no_pictures():
     assert not imported_by("import lipseg.formats.boxes_csv") & {*WORKSHOP, "cv2", "PIL", "onnxruntime"}
+
+
+def test_the_contract_on_imports_covers_every_part_of_the_tool():
+    """`lint-imports` refuses the workshop only to the parts that its contract names."""
+    root = Path(__file__).parents[2]
+    contracts = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (contract,) = (one for one in contracts if one["name"].startswith("The tool needs nothing of the workshop"))
+    parts = {f"lipseg.{path.stem}" for path in (root / "lipseg").glob("*.py") if path.stem != "__init__"}
+    parts |= {f"lipseg.{path.parent.name}" for path in (root / "lipseg").glob("*/__init__.py")}
+    workshop = {name for name in contract["forbidden_modules"] if name.startswith("lipseg.")}
+    assert set(contract["source_modules"]) == parts - workshop
+    assert workshop == {f"lipseg.{name}" for name in ("data", "evaluation", "model", "params", "training")}
+    assert set(WORKSHOP) <= set(contract["forbidden_modules"])

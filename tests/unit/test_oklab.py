@@ -58,4 +58,9 @@ def test_dimmer_light_scales_all_three_alike(rgb, light):
 
 @given(st.tuples(st.floats(0, 1), st.floats(-0.3, 0.3), st.floats(-0.3, 0.3)))
 def test_linear_light_comes_back(lab):
-    np.testing.assert_allclose(oklab.from_linear(oklab.to_linear(np.array(lab))), lab, atol=2e-3)
+    light = oklab.to_linear(np.array(lab))
+    again = oklab.from_linear(light)
+    # float32 holds sums of the channels to 1e-7 of the brightest one, the rounding of four products more.
+    np.testing.assert_allclose(oklab.to_linear(again), light, atol=1e-5 * max(float(np.abs(light).max()), 1e-3))
+    # The cube root is infinitely steep at 0: where a cone sees next to nothing, a rounding of 1e-8 becomes 2e-3.
+    np.testing.assert_allclose(again, lab, atol=1e-2)

@@ -232,6 +232,19 @@ def test_any_landmarks_can_be_painted(faces, scale, shift, squeeze, opacity, fin
     np.testing.assert_array_equal(painted[outside], face.image[outside])
 
 
+@pytest.mark.parametrize("scale", [30.0, 1e4, 1e8])
+@pytest.mark.parametrize("finish", FINISHES.values(), ids=FINISHES)
+def test_a_mouth_that_reaches_far_beyond_the_picture_is_painted_without_a_fault(faces, scale, finish):
+    face = faces["open"]
+    points = face.lips.landmarks.astype(np.float64)
+    # The picture shows a part of the lower lip, and nothing of the inner contour.
+    lower_lip = points[[*range(19, 24)]].mean(0) * 0.5 + points[[*range(47, 52)]].mean(0) * 0.5
+    far = (points - lower_lip) * scale + 160
+    with np.errstate(divide="raise", invalid="raise", over="raise"):
+        painted = paint_lips(face.image, Lips(far.astype(np.float32)), COLOUR, 1.0, finish)
+    assert (painted != face.image).any()
+
+
 def test_what_cannot_be_painted_is_refused(faces):
     face = faces["closed"]
     with pytest.raises(ValueError, match=r"between 0 and 1, not 1\.5"):

@@ -5,13 +5,15 @@ import os
 import re
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
-from lipseg.model.bundle import save_cascade
+from known_networks import write_model
 
 from lipseg.errors import DataError, LipsegError, ParamsError
+from lipseg.inference.card import CARD
 from stages import rebuild, release, verify
 from stages.release import Limits
 
@@ -20,18 +22,16 @@ LIMITS = Limits({"lips_f1": 0.8}, {"contour": 0.02})
 
 
 @pytest.fixture(scope="module")
-def model(cascade, crops, tmp_path_factory):
-    """The tiny cascade's model folder with a card that lacks nothing."""
-    folder = tmp_path_factory.mktemp("models") / "lipseg"
+def model(crops, tmp_path_factory):
+    """A model folder of known networks, with a card that lacks nothing."""
     figures = {"mouth_f1": 0.9, "lips_f1": 0.85, "inner_f1": 0.7, "contour": 0.01, "nme": 0.03}
-    words = {key: ["Words."] for key in release.COMPLETE if key != "weights"}
+    words = {key: ["Words."] for key in release.COMPLETE if key not in ("runtime", "files")}
     data = {
         "sha256": crops.sha256,
         "names_sha256": {split: release.names_sha256(crops, split) for split in release.SPLITS},
     }
-    card = {**cascade.card, **words, "data": data, "figures": {"jittered": {"cascade": figures}}}
-    save_cascade(folder, cascade, card)
-    return folder
+    card = {**words, "data": data, "figures": {"jittered": {"cascade": figures}}}
+    return write_model(tmp_path_factory.mktemp("models") / "lipseg", **card)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def lock(model):
             "bundle": {
                 "cmd": "python -m stages.bundle",
                 "deps": [{"path": "lipseg/scheme.py", "hash": "md5", "md5": "1234"}],
-                "outs": [{"path": "models/lipseg", "md5": verify.dvc_md5(model, ("card.json", "model.safetensors"))}],
+                "outs": [{"path": "models/lipseg", "md5": verify.dvc_md5(model, (CARD, *verify.NETWORKS))}],
             }
         },
     }
@@ -56,7 +56,7 @@ def shipped(model, lock, crops, tmp_path):
 
 
 def test_a_promoted_model_is_whole_and_verified(shipped, model):
-    names = ["card.json", "dvc.lock", "faces.csv", "model.safetensors"]
+    names = ["card.json", "cascade.onnx", "dvc.lock", "faces.csv", "locator.onnx"]
     assert sorted(path.name for path in shipped.iterdir()) == names
     assert [path.name for path in shipped.parent.iterdir()] == ["shipped"]
     assert (shipped / "card.json").read_bytes() == (model / "card.json").read_bytes()
@@ -101,7 +101,7 @@ def test_figures_beyond_the_limits_are_named(model, limits, said):
 def test_a_model_that_is_too_large_is_not_shipped(model, monkeypatch):
     monkeypatch.setattr(release, "LARGEST_BYTES", 1000)
     (found,) = release.problems(model, LIMITS)
-    assert re.fullmatch(r"model\.safetensors: \d+ bytes, more than 1000", found)
+    assert re.fullmatch(r"cascade\.onnx and locator\.onnx: \d+ bytes, more than 1000", found)
 
 
 def test_an_incomplete_card_is_not_shipped(model, tmp_path):
@@ -114,8 +114,8 @@ def test_an_incomplete_card_is_not_shipped(model, tmp_path):
     ]
 
 
-def edit_weights(folder):
-    path = folder / "model.safetensors"
+def edit_network(name, folder):
+    path = folder / name
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
@@ -139,8 +139,9 @@ def edit_lock(folder):
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
-        (edit_weights, "model.safetensors: not the weights that card.json describes"),
-        (edit_card, "dvc.lock: its run wrote another card.json or model.safetensors"),
+        (partial(edit_network, "cascade.onnx"), "cascade.onnx: not the file that card.json describes (another SHA"),
+        (partial(edit_network, "locator.onnx"), "locator.onnx: not the file that card.json describes (another SHA"),
+        (edit_card, "dvc.lock: its run wrote another card.json, cascade.onnx or locator.onnx"),
         (edit_faces, "faces.csv: not the faces that card.json was written for"),
         (edit_lock, "dvc.lock: its run wrote another"),
     ],

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 
 from lipseg.errors import DataError, ModelError
 from lipseg.inference import session
-from lipseg.inference.session import open_network
+from lipseg.inference.session import load_network, open_network
 
 ORIGIN = Path("somewhere/cascade.onnx")
 OUTPUTS = ("points_unit", "component", "responsibilities", "score")
@@ -75,6 +75,11 @@ def test_what_is_no_onnx_file_is_refused(content, capfd):
         open_network(content, OUTPUTS, SIZE, ORIGIN)
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ModelError, match=r"gone\.onnx: cannot be read \(No such file or directory\)"):
+        load_network(tmp_path / "gone.onnx", OUTPUTS, SIZE)
 
 
 def two_inputs():

@@ -1,22 +1,18 @@
-"""The model that comes with the package: found wherever the package lies, in its wheel, and good where there is one."""
+"""The model that comes with the package: found wherever the package lies, and good where there is one."""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
-import tarfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from lipseg.model.bundle import save_cascade
+from known_networks import write_model
 
 import lipseg
-from lipseg.inference.card import CARD, DEFAULT_MODEL, WEIGHTS
-
-ROOT = Path(__file__).parents[2]
+from lipseg.inference.card import CARD, DEFAULT_MODEL
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +51,8 @@ def test_a_package_without_a_model_says_so(command, package):
     assert done.stderr.count("\n") == 1
 
 
-def test_a_model_in_the_package_is_used_wherever_one_stands(command, package, cascade, drawn):
-    save_cascade(package / "shipped", cascade, {**cascade.card, "name": "tiny"})
+def test_a_model_in_the_package_is_used_wherever_one_stands(command, package, drawn):
+    write_model(package / "shipped", name="tiny")
     try:
         shown = command("info")
         assert shown.returncode == 0, shown.stderr
@@ -69,26 +65,6 @@ def test_a_model_in_the_package_is_used_wherever_one_stands(command, package, ca
         assert np.array(face["outer"]).shape == (28, 2)
     finally:
         shutil.rmtree(package / "shipped")
-
-
-def test_wheel_and_sdist_hold_the_model(package, tmp_path):
-    tree = tmp_path / "tree"
-    shutil.copytree(package, tree / "lipseg")
-    for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
-        shutil.copy2(ROOT / name, tree / name)
-    files = (CARD, WEIGHTS, "dvc.lock", "faces.csv")
-    (tree / "lipseg" / "shipped").mkdir()
-    for name in files:
-        (tree / "lipseg" / "shipped" / name).write_text(name)
-    build = [sys.executable, "-m", "hatchling", "build", "-d", str(tmp_path / "dist")]
-    done = subprocess.run(build, cwd=tree, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    (wheel,), (sdist,) = (list((tmp_path / "dist").glob(ending)) for ending in ("*.whl", "*.tar.gz"))
-    held = zipfile.ZipFile(wheel).namelist()
-    assert {f"lipseg/shipped/{name}" for name in files} <= set(held)
-    assert "lipseg/cli/app.py" in held
-    with tarfile.open(sdist) as archive:
-        assert {f"lipseg/shipped/{name}" for name in files} <= {name.split("/", 1)[1] for name in archive.getnames()}
 
 
 @pytest.mark.skipif(not (DEFAULT_MODEL / CARD).is_file(), reason="no model has been promoted yet")
