@@ -27,7 +27,7 @@ _LEAST_LENGTH = 0.2
 # The lips meet on the outer contour within this share of its length before or behind the mouth's tip.
 _TIP_REACH = 0.06
 # A pixel of the way along the outline from where they meet to the tip costs this much of a pixel farther out.
-_TIP_PRICE = 0.6
+_TIP_PRICE = 0.4
 # How far inside the outer corners the lips begin to part, in mouth widths: the mean of Helen's training faces.
 _INSET = 0.065
 # Width of a mouth from corner to corner over the distance between the eyes: likewise.
