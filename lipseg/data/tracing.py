@@ -200,8 +200,14 @@ def _inner(soft: list[NDArray[np.float32]], mouth: NDArray[np.float32], ring: Ar
         line = np.column_stack([columns, np.round(seam + 0.5)]).astype(np.int32)
         cv2.polylines(canvas, [line], isClosed=False, color=(1,), thickness=1)
         traced = _contour(canvas)
-        points = _halves(traced, int(traced[:, 0].argmin()), int(traced[:, 0].argmax()), 15, 15)
+        points = _halves(traced, _end(traced, -1), _end(traced, 1), 15, 15)
     return (points - matrix[:, 2]) @ np.linalg.inv(turn).T
+
+
+def _end(ring: Array, side: int) -> int:
+    """Returns which point of a ring is its left (``side`` -1) or right end (1): of a blunt one's the middle one."""
+    (far,) = np.nonzero(side * ring[:, 0] >= (side * ring[:, 0]).max() - 1)
+    return int(far[np.abs(ring[far, 1] - (ring[far, 1].min() + ring[far, 1].max()) / 2).argmin()])
 
 
 def _seam(lips: NDArray[np.float32], mouth: NDArray[np.bool_]) -> Array:

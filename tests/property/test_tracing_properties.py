@@ -48,5 +48,5 @@ def test_a_larger_mouth_has_the_larger_outline(lips, factor):
 def test_the_mirrored_mask_has_the_mirrored_points(lips):
     labels = label_map(placed(lips, 150), SIDE, SIDE)
     found = scheme.mirror(trace(np.ascontiguousarray(labels[:, ::-1])), SIDE)
-    # Tips of equal worth may be settled differently by half a pixel's rounding, and the points beside them follow.
-    assert np.median(np.hypot(*(found - trace(labels)).T)) < 1.5
+    # Tips of equal worth may be settled differently by a rounding, and the points beside them follow.
+    assert np.median(np.hypot(*(found - trace(labels)).T)) < 1.2
