@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError, features
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, features
 
 from lipseg.errors import DataError
 from lipseg.files import whole_file
@@ -40,6 +40,17 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         raise DataError(f"{path}: no such file") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """Returns (height, width) of the picture that ``read_image`` would give, from the file's head; None without one."""
+    try:
+        with path.open("rb") as file, _opened(file, str(path)) as image:
+            width, height = image.size
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+    except Exception:  # decoders of damaged files raise whatever they like; read_image will say what it is
+        return None
+    return (width, height) if turned else (height, width)
 
 
 def decode_image(content: bytes, name: str) -> NDArray[np.uint8]:

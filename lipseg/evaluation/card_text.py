@@ -20,6 +20,8 @@ _WHAT = {
     "synthetic": "lipseg's built-in faces, drawn by formula",
     "helen": "Helen: photographs with 194 points a face, of which 58-113 are the lips (Le et al., ECCV 2012)",
     "ibug": "faces with iBUG's 68 points, the lips resampled to 56 (Sagonas et al., 2013)",
+    "celebamask": "CelebAMask-HQ: photographs with masks of the lips and the inner mouth (Lee et al., CVPR 2020)",
+    "masks": "photographs of the user's own with masks of the lips and the inner mouth",
 }
 
 _TERMS = {
@@ -33,6 +35,15 @@ _TERMS = {
         "The weights were learnt from faces annotated by iBUG, which publishes its annotations for research and not "
         "for commercial use, on photographs with terms of their own: check both before any commercial use of it."
     ),
+    "celebamask": (
+        "The weights were learnt from CelebAMask-HQ: photographs of well-known people, published for non-commercial "
+        "research and educational use only, and not to be passed on. The MIT licence of the code cannot grant more: "
+        "check the dataset's terms before any commercial use of this model, or train one on faces of your own."
+    ),
+    "masks": (
+        "The weights were learnt from pictures of the user's own: the terms of those pictures and the consent of who "
+        "is in them apply to what is made from them; check both."
+    ),
 }
 
 _GAPS = {
@@ -44,6 +55,16 @@ _GAPS = {
     ),
     "ibug": (
         "The annotations have 20 lip points; what lies between them was interpolated.",
+        "Nothing is known of these faces' age, sex or skin colour, so no figure was measured by group.",
+    ),
+    "celebamask": (
+        "CelebAMask-HQ shows well-known people, made up, well lit and facing the camera more often than people do.",
+        "Its landmarks were traced along masks: the corners and the line between closed lips are less certain.",
+        "No figure was measured by age, sex or skin colour.",
+    ),
+    "masks": (
+        "The landmarks were traced along masks: the corners and the line between closed lips are less certain.",
+        "The eyes were not annotated: errors in inter-ocular distances rest on the mouth's width.",
         "Nothing is known of these faces' age, sex or skin colour, so no figure was measured by group.",
     ),
 }

@@ -89,7 +89,7 @@ def expect_error(project: Project, command: tuple[str, ...], *named: str) -> Non
         ({"cluster": {"max_komponents": 3}}, ("params.yaml", "cluster.max_komponents")),
         ({"train_base": {"learning_rate": "1e-3"}}, ("params.yaml", "train_base.learning_rate", "1.0e-3")),
         ({"view": {"size_px": 33}}, ("params.yaml", "view.size_px")),
-        ({"data": {"source": "nowhere"}}, ("data.source", "nowhere", "helen, ibug, synthetic")),
+        ({"data": {"source": "nowhere"}}, ("data.source", "nowhere", "celebamask, helen, ibug, masks, synthetic")),
         ({"data": {"source": "synthetic+nowhere"}}, ("data.root", "synthetic")),
         ({"data": {"root": "data/missing"}}, ("data.root", "data/missing")),
         ({"data": {"source": "helen", "root": "stages"}}, ("stages",)),

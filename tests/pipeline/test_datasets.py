@@ -9,6 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lipseg.data.annotations import FaceSample, synthetic
+from lipseg.images import read_image, write_image
+from lipseg.rendering.masks import label_map
+
 from .conftest import Project
 
 pytestmark = pytest.mark.pipeline
@@ -76,7 +80,31 @@ def test_several_sources_at_once(copied: Project) -> None:
     assert {source: sources.count(source) for source in sources} == {"synthetic": count, "ibug": count}
 
 
-@pytest.mark.parametrize(("variable", "source"), [("LIPSEG_HELEN", "helen"), ("LIPSEG_AFW", "ibug")])
+def test_masks_beside_points(copied: Project) -> None:
+    root = copied.root / "faces"
+    shutil.copytree(copied.root / "data/synthetic", root / "synthetic")
+    (root / "masks").mkdir()
+    for face in synthetic.read(root / "synthetic"):
+        assert isinstance(face, FaceSample)
+        shutil.copy2(face.image, root / "masks")
+        height, width = read_image(face.image).shape[:2]
+        write_image(root / f"masks/{face.name}.mask.png", label_map(face.points_px, height, width))
+    copied.set_params({"data.source": "synthetic+masks", "data.root": "faces"})
+    assert copied.repro("statistics") == ["crop", "statistics"]
+    with np.load(copied.root / "data/crops/faces.npz", allow_pickle=False) as arrays:
+        points = dict(zip(arrays["names"].tolist(), arrays["points_px"], strict=True))
+    off = [
+        np.hypot(*(points[name.replace("synthetic", "masks")] - points[name]).T) for name in points if "synth" in name
+    ]
+    # The drawn mouths are some 40 pixels wide.
+    assert len(off) == len(points) / 2
+    assert np.mean(off) < 1.5
+
+
+@pytest.mark.parametrize(
+    ("variable", "source"),
+    [("LIPSEG_HELEN", "helen"), ("LIPSEG_AFW", "ibug"), ("LIPSEG_CELEBAMASK", "celebamask")],
+)
 def test_real_faces(variable: str, source: str, copied: Project) -> None:
     if not os.environ.get(variable):
         pytest.skip(f"{variable} does not name a folder")
@@ -90,9 +118,10 @@ def test_real_faces(variable: str, source: str, copied: Project) -> None:
     assert done.returncode == 0, done.stderr
     found = summary(out / "crops")
     assert found["skipped"] == {}
-    if source == "helen":
-        assert found["test"] == 165
-        assert int(str(found["train"])) + int(str(found["validation"])) == 870
+    if source in ("helen", "celebamask"):
+        test, others = {"helen": (165, 870), "celebamask": (120, 680)}[source]
+        assert found["test"] == test
+        assert int(str(found["train"])) + int(str(found["validation"])) == others
     else:
         assert found["faces"] == 34
     assert (out / "sheet.jpg").stat().st_size > 10_000

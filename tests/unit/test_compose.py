@@ -176,7 +176,7 @@ def test_the_card_does_not_depend_on_where_the_faces_lie(card, card_of, params):
     assert card_of(other)["artifacts_sha256"]["params"] != card["artifacts_sha256"]["params"]
 
 
-@pytest.mark.parametrize("source", ["synthetic", "helen", "helen+ibug", "mine"])
+@pytest.mark.parametrize("source", ["synthetic", "helen", "helen+ibug", "helen+celebamask", "masks", "mine"])
 def test_the_card_has_words_for_every_source(card_of, params, source):
     found = card_of(replace(params, data=replace(params.data, source=source)))
     sources = source.split("+")

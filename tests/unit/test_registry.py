@@ -17,7 +17,7 @@ def read_nothing(root):
 
 
 def test_the_built_in_readers_are_there():
-    assert reader_names() == ["helen", "ibug", "synthetic"]
+    assert reader_names() == ["celebamask", "helen", "ibug", "masks", "synthetic"]
     assert get_reader("helen") is helen.read
     assert get_reader("ibug") is ibug.read
     assert get_reader("synthetic") is synthetic.read
@@ -38,7 +38,7 @@ def test_a_name_is_given_once(name):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(DataError, match=r"data\.source: no dataset reader named 'hellen'.*helen, ibug, synthetic"):
+    with pytest.raises(DataError, match=r"data\.source: no dataset reader named 'hellen'.*ibug, masks, synthetic"):
         get_reader("hellen")
 
 

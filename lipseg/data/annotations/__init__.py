@@ -1,7 +1,7 @@
 """Readers of annotated faces. One reader a dataset format; any module with a function ``read`` is another.
 
 A reader is a function from a folder to an iterator of ``FaceSample`` (and of ``Unusable`` for lines or files that
-cannot be read: one bad face never stops a reader). Readers import nothing heavy and decode no images.
+cannot be read: one bad face never stops a reader). Readers import nothing heavy and decode no photographs.
 """
 
 import importlib
@@ -59,8 +59,10 @@ class Unusable:
 Reader = Callable[[Path], Iterator[FaceSample | Unusable]]
 
 _READERS: dict[str, Reader | str] = {
+    "celebamask": "lipseg.data.annotations.celebamask",
     "helen": "lipseg.data.annotations.helen",
     "ibug": "lipseg.data.annotations.ibug",
+    "masks": "lipseg.data.annotations.masks",
     "synthetic": "lipseg.data.annotations.synthetic",
 }
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from lipseg import scheme
 from lipseg.data.annotations import FaceSample, Split, Unusable
+from lipseg.data.annotations.lists import splits
 from lipseg.errors import DataError
 from lipseg.images import IMAGE_SUFFIXES
 
@@ -35,7 +36,7 @@ def read(root: Path) -> Iterator[FaceSample | Unusable]:
     """
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; set data.root to a folder with {LAYOUT}")
-    split_of = _splits(root)
+    split_of = splits(root, f"Helen's layout is {LAYOUT}")
     for folder in ("image", "annotation"):
         if not (root / folder).is_dir():
             raise DataError(f"{root / folder}: no such folder; Helen's layout is {LAYOUT}")
@@ -97,32 +98,6 @@ def _point(line: str) -> tuple[float, float] | None:
     except ValueError:
         return None
     return (x, y) if math.isfinite(x) and math.isfinite(y) else None
-
-
-def _splits(root: Path) -> dict[str, Split]:
-    """Returns the split of every listed name."""
-    train = _names(root / "trainnames.txt")
-    test = _names(root / "testnames.txt")
-    if both := sorted(set(train) & set(test)):
-        name = both[0]
-        raise DataError(
-            f"{root / 'testnames.txt'}, line {test[name]}: '{name}' is also in trainnames.txt, line {train[name]}; "
-            "remove it from one of the two"
-        )
-    if not train and not test:
-        raise DataError(f"{root / 'trainnames.txt'}: lists no name, nor does testnames.txt; put one name a line")
-    return {**dict.fromkeys(train, "train"), **dict.fromkeys(test, "test")}
-
-
-def _names(path: Path) -> dict[str, int]:
-    """Returns the names in a list with the 1-based lines that they are on."""
-    try:
-        lines = _text(path).splitlines()
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file; Helen's layout is {LAYOUT}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as text ({error}); put one image name a line") from error
-    return {line.strip(): number for number, line in enumerate(lines, start=1) if line.strip()}
 
 
 def _text(path: Path) -> str:
