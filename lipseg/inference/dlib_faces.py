@@ -6,7 +6,7 @@ from typing import Any
 
 from lipseg.boxes import Box, overlap, without_doubles
 from lipseg.errors import ModelError
-from lipseg.inference.detector import Pixels, shrunk, turned
+from lipseg.inference.resampling import Pixels, shrunk, turned
 
 # dlib's sliding window is 80 pixels; a face smaller than this in the shrunk picture is noise more often than not.
 _LONG_SIDE = 640

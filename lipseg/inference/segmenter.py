@@ -1,17 +1,16 @@
 """The public class: pictures in, lips in pixels of the picture out."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from lipseg.boxes import Box, as_boxes, near, without_doubles
 from lipseg.errors import DataError
-from lipseg.geometry import Affine, from_unit
+from lipseg.geometry import from_unit
 from lipseg.images import Picture, as_rgb
 from lipseg.inference.annotation_bias import without_bias
 from lipseg.inference.card import DEFAULT_DETECTOR, DEFAULT_MODEL
@@ -20,20 +19,9 @@ from lipseg.inference.lips import Detections, Lips
 from lipseg.inference.mouths import Candidate, find_mouths, whole_picture
 from lipseg.inference.predictor import Predictor, load_predictor
 from lipseg.inference.session import check_threads
-from lipseg.inference.views import MouthViews, cut_views
+from lipseg.inference.views import MouthView, MouthViews, cut_views, second_views
 
 Boxes = ArrayLike | Box | Sequence[Box] | None
-
-
-@dataclass(frozen=True, slots=True)
-class _MouthView:
-    """A view of mouth ``index`` of a picture, cut in ``box``."""
-
-    cut: MouthViews
-    index: int
-    box: Box
-    to_image: Affine
-    pixels: NDArray[np.uint8]
 
 
 class LipSegmenter:
@@ -166,13 +154,10 @@ class LipSegmenter:
         A detected mouth with a low score gets second views: in the box of its own landmarks, and where an average face
         has its mouth. The prediction with the highest score is kept.
         """
-        first = [
-            _MouthView(cut, index, mouth.box, cut.to_image[index], cut.pixels[index])
-            for cut in cuts
-            for index, mouth in enumerate(cut.mouths)
-        ]
+        runtime = self.predictor.runtime
+        first = [view for cut in cuts for view in cut.first()]
         best = self._lips(first)
-        again = [(at, view) for at, lips in enumerate(best) for view in self._second_views(first[at], lips)]
+        again = [(at, view) for at, lips in enumerate(best) for view in second_views(first[at], lips, runtime)]
         for (at, _), other in zip(again, self._lips([view for _, view in again]), strict=True):
             if other.score > best[at].score:
                 best[at] = other
@@ -181,7 +166,7 @@ class LipSegmenter:
         each = iter(best)
         return [self._accepted(cut, [next(each) for _ in cut.mouths]) for cut in cuts]
 
-    def _lips(self, views: Sequence[_MouthView]) -> list[Lips]:
+    def _lips(self, views: Sequence[MouthView]) -> list[Lips]:
         """Returns the model's predictions for views, in pixels of their pictures."""
         if not views:
             return []
@@ -198,19 +183,6 @@ class LipSegmenter:
             )
             for row, view in enumerate(views)
         ]
-
-    def _second_views(self, first: _MouthView, lips: Lips) -> Iterator[_MouthView]:
-        """Yields further views of a mouth whose score is low; none for another."""
-        cut, index, given = first.cut, first.index, first.box
-        if not cut.around or lips.score >= self.predictor.runtime.thresholds.doubt:
-            return
-        boxes = [cut.mouths[index].average]
-        if 0.5 < lips.width / given.width < 2.0:  # beyond that the kept surroundings show too little
-            with suppress(DataError):  # landmarks that lie on a line have no box
-                boxes.insert(0, Box.around(lips.landmarks, given.origin))
-        for box in boxes:
-            if box is not None and box != given:
-                yield _MouthView(cut, index, box, *cut.again(index, box, self.predictor.runtime.view))
 
     def _accepted(self, cut: MouthViews, lips: list[Lips]) -> Detections:
         """Returns the lips that are kept: of detected mouths those that reach their least scores, each mouth once."""

@@ -1,15 +1,19 @@
 """The views of a picture that go through the model: cut out once, so that the picture need not be kept."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lipseg.boxes import Box
+from lipseg.errors import DataError
 from lipseg.geometry import Affine, View, warp
+from lipseg.inference.lips import Lips
 from lipseg.inference.mouths import Candidate
 from lipseg.inference.part import Part, part_shown
+from lipseg.inference.runtime import Runtime
 
 # Side of the part of the picture that is kept around a mouth for a second view, in sides of the first view.
 _AROUND = 2.5
@@ -37,10 +41,56 @@ class MouthViews:
     reason: str = ""
     around: Sequence[Part] = ()
 
-    def again(self, index: int, box: Box, view: View) -> tuple[Affine, NDArray[np.uint8]]:
-        """Returns map and (size, size, 3) uint8 view of mouth ``index`` in another box."""
+    def first(self) -> "Iterator[MouthView]":
+        """Yields the view of each mouth."""
+        for index, mouth in enumerate(self.mouths):
+            yield MouthView(self, index, mouth.box, self.to_image[index], self.pixels[index])
+
+    def again(self, index: int, box: Box, view: View) -> "MouthView":
+        """Returns the view of mouth ``index`` in another box."""
         to_image = view.of(box)
-        return to_image, self.around[index].view(to_image, view.size)
+        return MouthView(self, index, box, to_image, self.around[index].view(to_image, view.size))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MouthView:
+    """One view that the model is shown.
+
+    Attributes:
+        cut: of the picture.
+        index: of the mouth among those of the picture.
+        box: that the view is cut in.
+        to_image: map from the view's pixels to the picture's.
+        pixels: (size, size, 3) uint8 RGB.
+    """
+
+    cut: MouthViews
+    index: int
+    box: Box
+    to_image: Affine
+    pixels: NDArray[np.uint8]
+
+
+def second_views(first: MouthView, lips: Lips, runtime: Runtime) -> Iterator[MouthView]:
+    """Yields further views of a detected mouth whose score is low; none of another.
+
+    In the box of the landmarks that the first view gave, and where an average face has its mouth.
+
+    Args:
+        first: view of the mouth.
+        lips: that the model saw in it.
+        runtime: the model's constants.
+    """
+    cut, index, given = first.cut, first.index, first.box
+    if not cut.around or lips.score >= runtime.thresholds.doubt:
+        return
+    boxes = [cut.mouths[index].average]
+    if 0.5 < lips.width / given.width < 2.0:  # beyond that the kept surroundings show too little
+        with suppress(DataError):  # landmarks that lie on a line have no box
+            boxes.insert(0, Box.around(lips.landmarks, given.origin))
+    for box in boxes:
+        if box is not None and box != given:
+            yield cut.again(index, box, runtime.view)
 
 
 def cut_views(

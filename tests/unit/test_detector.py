@@ -10,9 +10,10 @@ from PIL import Image
 from lipseg.boxes import Box
 from lipseg.data.synthesize import draw_face
 from lipseg.errors import DataError, ModelError
-from lipseg.inference.detector import attempts_of, make_detector, shrunk, turned
+from lipseg.inference.detector import attempts_of, make_detector
 from lipseg.inference.dlib_faces import DlibDetector
 from lipseg.inference.relation import AVERAGE_FACE
+from lipseg.inference.resampling import shrunk, turned
 from lipseg.inference.yunet import YuNetDetector, any_size, brightened, merged, packaged_file
 
 

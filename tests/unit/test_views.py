@@ -35,7 +35,8 @@ def test_no_mouths_have_no_views():
 def test_another_look_shows_what_the_picture_would(moved):
     cut = cut_views(PICTURE, MOUTHS, VIEW, found=True, again=True)
     box = MOUTHS[0].box.moved(*moved)
-    to_image, pixels = cut.again(0, box, VIEW)
+    again = cut.again(0, box, VIEW)
+    to_image, pixels = again.to_image, again.pixels
     np.testing.assert_array_equal(to_image.matrix, VIEW.of(box).matrix)
     off = np.abs(pixels.astype(float) - warp(PICTURE, to_image, 24)).mean()
     assert off < 3
