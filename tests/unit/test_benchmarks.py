@@ -162,7 +162,7 @@ def test_a_second_human_is_read_from_pts_files(faces, tmp_path):
         answers.second_human_system(tmp_path, faces)
 
 
-MESH = """#!{python}
+MESH = """
 import json, sys
 import numpy as np
 if len(sys.argv) > 2:  # one photo
@@ -182,8 +182,10 @@ def other_python(tmp_path):
     """A function: makes an interpreter that runs this instead of the file that it is given."""
 
     def make(text, points=()):
-        path = tmp_path / "python"
-        path.write_text(text.format(python=sys.executable, points=list(points)))
+        path, program = tmp_path / "python", tmp_path / "program.py"
+        program.write_text(text.format(points=list(points)))
+        # By way of the shell: the path of an interpreter behind #! may hold no space.
+        path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{program}" "$@"\n')
         path.chmod(0o755)
         return path
 
@@ -233,11 +235,11 @@ def test_every_system_is_judged_on_any_source(drawn, other_python, tmp_path, mon
         ("--mediapipe", None, "cannot run MediaPipe (No such file or directory)"),
         (
             "--mediapipe",
-            "#!{python}\nraise ModuleNotFoundError('no mediapipe')\n",
+            "raise ModuleNotFoundError('no mediapipe')\n",
             "(ModuleNotFoundError: no mediapipe)",
         ),
-        ("--mediapipe", "#!{python}\nprint('hello')\n", "cannot run MediaPipe (it ended without a word)"),
-        ("--mediapipe", "#!{python}\nprint('[]')\n", "cannot run MediaPipe (it does not answer as a Python does)"),
+        ("--mediapipe", "print('hello')\n", "cannot run MediaPipe (it ended without a word)"),
+        ("--mediapipe", "print('[]')\n", "cannot run MediaPipe (it does not answer as a Python does)"),
         ("--second-human", None, "holds no NAME.pts of any of the 8 faces"),
         ("--dlib", None, "--dlib: "),
     ],
