@@ -11,7 +11,6 @@ from golden_landmarks import STATES, face, landmarks
 from PIL import Image
 
 import lipseg
-from lipseg.cli.app import main
 from lipseg.cli.exit_codes import ExitCode
 from lipseg.inference.card import CASCADE, DEFAULT_MODEL, LOCATOR
 
@@ -25,20 +24,6 @@ def segmenter():
 def golden():
     known = json.loads(golden_landmarks.FILE.read_text(encoding="utf-8"))
     return {name: np.array(points) for name, points in known.items()}
-
-
-@pytest.fixture
-def lips(capsys, tmp_path, monkeypatch):
-    """Runs ``lipseg`` in the test's folder; returns exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return run
 
 
 @pytest.mark.parametrize("state", STATES)

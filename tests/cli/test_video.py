@@ -12,7 +12,6 @@ import pytest
 from known_model import UNIT, Ellipses
 from test_predict import FACE_KEYS
 
-from lipseg.cli.app import main
 from lipseg.cli.exit_codes import ExitCode
 from lipseg.geometry import View
 from lipseg.inference import segmenter
@@ -44,20 +43,6 @@ def model(monkeypatch):
     fake = Interrupting()
     monkeypatch.setattr(segmenter, "load_predictor", lambda folder, threads=1: fake)
     return fake
-
-
-@pytest.fixture
-def lips(capsys, tmp_path, monkeypatch):
-    """Runs ``lipseg`` in the test's folder; returns exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

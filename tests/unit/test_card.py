@@ -94,12 +94,8 @@ def test_a_card_without_constants_is_refused():
             Runtime.from_card({"runtime": nothing}, CARD)
 
 
-WRONG = [None, "many", [1], {}, float("nan"), float("inf"), -float("inf"), 10**400]
-
-
-@pytest.mark.parametrize("path", [path for path in NEEDED if path[-1] not in ("locator", "shape")], ids="/".join)
-@pytest.mark.parametrize("value", WRONG, ids=lambda value: repr(value)[:9])
-def test_what_is_no_number_is_refused(path, value):
+def refuses(path, value):
+    """Puts a value in the place of a constant, and sees the card refused."""
     raw = copy.deepcopy(RUNTIME.as_json())
     inner = raw
     for key in path[:-1]:
@@ -107,6 +103,15 @@ def test_what_is_no_number_is_refused(path, value):
     inner[path[-1]] = value
     with pytest.raises(ModelError, match=r"card\.json: runtime: .*; get the folder again"):
         Runtime.from_card({"runtime": raw}, CARD)
+
+
+WRONG = [None, "many", [1], {}, float("nan"), float("inf"), -float("inf"), 10**400]
+
+
+@pytest.mark.parametrize("path", [path for path in NEEDED if path[-1] not in ("locator", "shape")], ids="/".join)
+@pytest.mark.parametrize("value", WRONG, ids=lambda value: repr(value)[:9])
+def test_what_is_no_number_is_refused(path, value):
+    refuses(path, value)
 
 
 @pytest.mark.parametrize(
@@ -138,13 +143,7 @@ def test_what_is_no_number_is_refused(path, value):
     ids=str,
 )
 def test_absurd_constants_are_refused(path, value):
-    raw = copy.deepcopy(RUNTIME.as_json())
-    inner = raw
-    for key in path[:-1]:
-        inner = inner[key]
-    inner[path[-1]] = value
-    with pytest.raises(ModelError, match=r"card\.json: runtime: .*; get the folder again"):
-        Runtime.from_card({"runtime": raw}, CARD)
+    refuses(path, value)
 
 
 def test_a_stretched_view_may_end_at_the_box():

@@ -47,7 +47,7 @@ def gather_evidence(g: Graph, maps: Maps | None, points: Tensor, deviance: Tenso
 
 
 def score(g: Graph, evidence: Tensor, numbers: Mapping[str, Any]) -> Tensor:
-    """Returns (N,) scores of (N, E) evidence; the numbers become constants, see ``export_score``."""
+    """Returns (N,) scores of (N, E) evidence; the numbers become constants, see ``export.score``."""
     centre, scale, weights, joint = (g.constant(np.asarray(numbers[n], np.float32), named(n)) for n in NUMBERS)
     e = len(numbers["centre"])
     z = g("Clip", g("Div", g("Sub", evidence, centre), scale), -FARTHEST, FARTHEST)
