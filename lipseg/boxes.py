@@ -4,7 +4,7 @@ A box has a centre, a size along its own axes and a roll. In pixels of the pictu
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -208,14 +208,10 @@ def without_doubles(items: Sequence[T], scores: Sequence[float], same: Callable[
         same: whether two items stand for one thing.
     """
     kept: list[int] = []
-    for position in _surest_first(scores):
+    for position in np.argsort(-np.asarray(scores, np.float64), kind="stable").tolist():
         if not any(same(items[position], items[other]) for other in kept):
             kept.append(position)
     return kept
-
-
-def _surest_first(scores: Sequence[float]) -> Iterator[int]:
-    return iter(np.argsort(-np.asarray(scores, np.float64), kind="stable").tolist())
 
 
 def near(share: float) -> Callable[[Box, Box], bool]:

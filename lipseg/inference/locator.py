@@ -93,16 +93,18 @@ def open_locator(content: bytes, constants: LocatorConstants, origin: Path, thre
     Raises:
         ModelError: if the file is no such network.
     """
-    size = constants.view.size
-    network = open_network(content, ("points_unit", "presence"), size, origin, threads)
+
+    def check(found: list[NDArray[Any]]) -> None:
+        points, presence = found
+        if points.shape != (1, POINTS, 2) or presence.shape != (1,):
+            raise ModelError(f"{origin}: gives arrays of shapes {points.shape}, {presence.shape}; get the folder again")
+
+    network = open_network(content, ("points_unit", "presence"), constants.view.size, origin, threads, check)
 
     def look(views: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         points, presence = network(views)
         return points, presence
 
-    points, presence = look(np.zeros((1, size, size, 3), np.uint8))
-    if points.shape != (1, POINTS, 2) or presence.shape != (1,):
-        raise ModelError(f"{origin}: gives arrays of shapes {points.shape}, {presence.shape}; get the folder again")
     return Locator(look, constants)
 
 

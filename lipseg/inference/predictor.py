@@ -95,13 +95,15 @@ def load_predictor(folder: Path, threads: int = 1) -> OnnxPredictor:
     card = read_card(folder)
     runtime = Runtime.from_card(card, folder / CARD)
     path = folder / CASCADE
-    network = open_network(read_network(folder, CASCADE, card), OUTPUTS, runtime.view.size, path, threads)
-    probe = network(np.zeros((1, runtime.view.size, runtime.view.size, 3), np.uint8))
-    shapes = [array.shape for array in probe]
-    if shapes != [(1, scheme.N_POINTS, 2), (1,), (1, runtime.components), (1,)]:
-        raise ModelError(f"{path}: gives arrays of other shapes than {CARD} says ({shapes}); get the folder again")
-    if not all(np.isfinite(array).all() for array in probe):
-        raise ModelError(f"{path}: gives numbers that are not finite; get the folder again")
+
+    def check(found: list[NDArray[Any]]) -> None:
+        shapes = [array.shape for array in found]
+        if shapes != [(1, scheme.N_POINTS, 2), (1,), (1, runtime.components), (1,)]:
+            raise ModelError(f"{path}: gives arrays of other shapes than {CARD} says ({shapes}); get the folder again")
+        if not all(np.isfinite(array).all() for array in found):
+            raise ModelError(f"{path}: gives numbers that are not finite; get the folder again")
+
+    network = open_network(read_network(folder, CASCADE, card), OUTPUTS, runtime.view.size, path, threads, check)
     locator = None
     if runtime.locator is not None:
         content = read_network(folder, LOCATOR, card)

@@ -29,8 +29,15 @@ def load_network(path: Path, outputs: tuple[str, ...], size: int) -> Network:
     return open_network(content, outputs, size, path)
 
 
-def open_network(content: bytes, outputs: tuple[str, ...], size: int, origin: Path, threads: int = 1) -> Network:
-    """Returns a network ready to run on the CPU.
+def open_network(
+    content: bytes,
+    outputs: tuple[str, ...],
+    size: int,
+    origin: Path,
+    threads: int = 1,
+    check: Callable[[list[NDArray[Any]]], None] = lambda found: None,
+) -> Network:
+    """Returns a network ready to run on the CPU, after it has run once on a black view.
 
     Args:
         content: of an ONNX file; from memory, so that it can name no other file to be read.
@@ -38,6 +45,7 @@ def open_network(content: bytes, outputs: tuple[str, ...], size: int, origin: Pa
         size: pixels a side of the views that it takes.
         origin: the file, for messages.
         threads: of ONNX Runtime; views are small, and more than one gain little.
+        check: refuses the outputs for the black view, each (1, ...), by raising.
 
     Raises:
         DataError: if ``threads`` is not a whole number of at least 1.
@@ -64,9 +72,11 @@ def open_network(content: bytes, outputs: tuple[str, ...], size: int, origin: Pa
         raise ModelError(f"{origin}: has no output {missing[0]!r}; get the folder again")
     wanted, name = list(outputs), given.name
     try:
-        session.run(wanted, {name: np.zeros((1, size, size, 3), np.uint8)})
+        found = session.run(wanted, {name: np.zeros((1, size, size, 3), np.uint8)})
     except Exception as error:
         raise ModelError(f"{origin}: ONNX Runtime cannot run it ({_line(error)}); get the folder again") from error
+
+    check(found)  # type: ignore[arg-type]
 
     def run(views: NDArray[np.uint8]) -> list[NDArray[Any]]:
         if len(views) <= _CHUNK:
