@@ -122,11 +122,15 @@ def test_a_killed_dvc_leaves_no_lock_in_the_way(copied: Project) -> None:
     """The moment right at the start, when dvc holds its locks and has deleted the stage's outputs."""
     copied.set_params({"statistics.per": "pixel"})
 
+    table = copied.root / ".dvc/tmp/rwlock"
+
     def holds_its_locks() -> bool:
-        # Not in the midst of writing the file of locks itself: dvc cannot read half of one.
+        # Not in the midst of writing the file of locks itself: dvc cannot read half of one. It writes it before and
+        # after a stage's command, which takes a second: a file that is older than this is not being written.
         with contextlib.suppress(OSError, ValueError):
-            locks = json.loads((copied.root / ".dvc/tmp/rwlock").read_text(encoding="utf-8"))
-            return bool(locks) and not (copied.root / "data/statistics").exists()
+            at_rest = time.time() - table.stat().st_mtime > 0.1
+            locks = json.loads(table.read_text(encoding="utf-8"))
+            return at_rest and bool(locks) and not (copied.root / "data/statistics").exists()
         return False
 
     repro_killed(copied, "statistics", holds_its_locks)
