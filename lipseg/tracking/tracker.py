@@ -28,7 +28,8 @@ _DEFAULT_FPS = 25.0
 _FOLLOWED = Gate(shift=0.75, size=2.2)
 _LOST_SIZE, _LOST_SHIFT, _LOST_SHIFT_PER_S, _LOST_MOST = 1.7, 1.0, 2.0, 3.0
 # Two tracks nearer to each other than this share of the mouth's width are on one mouth.
-_same_mouth = near(0.4)
+_SAME_MOUTH = 0.4
+_same_mouth = near(_SAME_MOUTH)
 
 
 class Tracker:

@@ -1,0 +1,140 @@
+/** Networks in ONNX Runtime. */
+
+import * as wasm from "onnxruntime-web/wasm";
+import { LipsegError } from "./errors.js";
+
+type Runtime = typeof wasm;
+export type Outputs = Record<string, Float32Array>;
+
+/** What the networks run on: WebAssembly, the graphics card, or whichever of the two answers sooner here. */
+export type Backend = "wasm" | "webgpu" | "fastest";
+
+export interface RuntimeOptions {
+  /** Threads of WebAssembly; more than one only where the page is cross-origin isolated. */
+  threads?: number;
+  /** Folder that ONNX Runtime's own .mjs and .wasm files are served from; by default beside its script. */
+  runtimeUrl?: string | URL;
+  backend?: Backend;
+}
+
+/** Views that go through a network at once. */
+const CHUNK = 32;
+
+/** Sets what can be set only before the first network is opened. */
+export function configure(options: RuntimeOptions, runtime: Runtime = wasm): void {
+  const isolated = globalThis.crossOriginIsolated === true;
+  const cores = globalThis.navigator?.hardwareConcurrency ?? 1;
+  runtime.env.wasm.numThreads = isolated ? (options.threads ?? Math.min(4, Math.max(1, cores >> 1))) : 1;
+  if (options.runtimeUrl !== undefined) {
+    const folder = String(options.runtimeUrl);
+    runtime.env.wasm.wasmPaths = folder.endsWith("/") ? folder : `${folder}/`;
+  }
+  runtime.env.logLevel = "error";
+}
+
+/** A network ready to run. */
+export class Network {
+  private constructor(
+    private readonly runtime: Runtime,
+    private readonly session: wasm.InferenceSession,
+    readonly backend: "wasm" | "webgpu",
+  ) {}
+
+  /**
+   * Opens a network.
+   *
+   * @param content of the ONNX file
+   * @param origin what the file is called in messages
+   * @throws LipsegError if it is no network that ONNX Runtime can load
+   */
+  static async open(content: Uint8Array, origin: string, backend: "wasm" | "webgpu" = "wasm"): Promise<Network> {
+    const runtime = backend === "webgpu" ? ((await import("onnxruntime-web/webgpu")) as unknown as Runtime) : wasm;
+    try {
+      const session = await runtime.InferenceSession.create(content, {
+        executionProviders: [backend],
+        graphOptimizationLevel: "all",
+        logSeverityLevel: 4,
+      });
+      return new Network(runtime, session, backend);
+    } catch (error) {
+      throw new LipsegError(`${origin}: ONNX Runtime cannot load it (${String(error).slice(0, 300)})`);
+    }
+  }
+
+  /** Returns outputs by their names; whole numbers come as floats too. */
+  async run(type: "uint8" | "float32", data: Uint8Array | Float32Array, shape: number[], wanted: string[]): Promise<Outputs> {
+    const tensor =
+      type === "uint8"
+        ? new this.runtime.Tensor("uint8", data as Uint8Array, shape)
+        : new this.runtime.Tensor("float32", data as Float32Array, shape);
+    const found = await this.session.run({ [this.session.inputNames[0]!]: tensor }, wanted);
+    const outputs: Outputs = {};
+    for (const name of wanted) {
+      const values = found[name]!.data;
+      outputs[name] = values instanceof BigInt64Array ? Float32Array.from(values, Number) : (values as Float32Array);
+    }
+    return outputs;
+  }
+
+  /** Returns the outputs for `size` x `size` RGB views, any number of them. */
+  async look(views: readonly Uint8Array[], size: number, wanted: string[]): Promise<Outputs> {
+    const parts: Outputs[] = [];
+    for (let start = 0; start < views.length; start += CHUNK) {
+      const chunk = views.slice(start, start + CHUNK);
+      const data = new Uint8Array(3 * size * size * chunk.length);
+      chunk.forEach((view, index) => data.set(view, index * view.length));
+      parts.push(await this.run("uint8", data, [chunk.length, size, size, 3], wanted));
+    }
+    if (parts.length === 1) return parts[0]!;
+    return Object.fromEntries(wanted.map((name) => [name, joined(parts.map((part) => part[name]!))]));
+  }
+
+  async release(): Promise<void> {
+    await this.session.release();
+  }
+}
+
+function joined(arrays: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(arrays.reduce((sum, array) => sum + array.length, 0));
+  let at = 0;
+  for (const array of arrays) {
+    all.set(array, at);
+    at += array.length;
+  }
+  return all;
+}
+
+/** Opens a network that sees views, on the backend that was asked for; for "fastest" both are timed on a black view. */
+export async function openViews(
+  content: Uint8Array,
+  origin: string,
+  size: number,
+  wanted: string[],
+  backend: Backend,
+): Promise<Network> {
+  if (backend !== "fastest") return Network.open(content, origin, backend);
+  const slow = await Network.open(content, origin);
+  if (!("gpu" in (globalThis.navigator ?? {}))) return slow;
+  let quick: Network;
+  try {
+    quick = await Network.open(content, origin, "webgpu");
+  } catch {
+    return slow;
+  }
+  const [cpu, gpu] = [await timed(slow, size, wanted), await timed(quick, size, wanted)];
+  const [kept, dropped] = gpu < cpu ? [quick, slow] : [slow, quick];
+  await dropped.release();
+  return kept;
+}
+
+/** Returns the milliseconds of the quickest of a few runs. */
+async function timed(network: Network, size: number, wanted: string[]): Promise<number> {
+  const view = [new Uint8Array(3 * size * size)];
+  let best = Infinity;
+  for (let run = 0; run < 5; run++) {
+    const start = performance.now();
+    await network.look(view, size, wanted);
+    best = Math.min(best, performance.now() - start);
+  }
+  return best;
+}
