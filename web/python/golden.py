@@ -27,8 +27,9 @@ from lipseg.formats.svg import SvgWriter
 from lipseg.geometry import Affine, from_unit, warp
 from lipseg.inference.lips import Lips
 from lipseg.inference.locator import face_to_image
-from lipseg.makeup.lipstick import paint_lips
+from lipseg.inference.yunet import YuNetDetector
 from lipseg.makeup.finish import FINISHES
+from lipseg.makeup.lipstick import paint_lips
 from lipseg.tracking import Tracker
 
 Pixels = NDArray[np.uint8]
@@ -60,7 +61,6 @@ def pictures() -> dict[str, Pixels]:
     large[220:860, 680:1320] = face("open", 640, 4)[0]
     small = np.full((700, 1000, 3), (120, 120, 110), np.uint8)
     small[500:572, 300:372] = cv2.resize(face("laugh", 216, 5)[0], (72, 72), interpolation=cv2.INTER_AREA)
-    dark = np.round(face("laugh", 320, 6)[0] * 0.16).astype(np.uint8)
     noise = np.random.default_rng(0).integers(90, 130, (240, 320, 3)).astype(np.uint8)
     close, points = face("open", 640, 7)
     left, top = np.round(points.min(0) - 60).astype(int)
@@ -69,7 +69,6 @@ def pictures() -> dict[str, Pixels]:
         **drawn,
         "large": large,
         "small": small,
-        "dark": dark,
         "lying": turned(face("open", 320, 8)[0], 90, 1.0, (400, 400), (200, 200)),
         "tilted": turned(face("smile", 400, 9)[0], 25, 1.0, (520, 520), (260, 250)),
         "nothing": noise,
@@ -138,6 +137,15 @@ def locator_cases(segmenter: lipseg.LipSegmenter, images: dict[str, Pixels]) -> 
         }
 
 
+def attempt_cases(images: dict[str, Pixels]) -> Iterator[dict[str, Any]]:
+    """Yields the faces that each attempt of the detector finds: in a dark picture, a lying face and a large picture."""
+    detector = YuNetDetector()
+    for name in ("dark", "lying", "large"):
+        faces = [[{**box_json(box), "score": box.score, "origin": box.origin} for box in found]
+                 for found in detector.attempts(images[name])]
+        yield {"picture": name, "attempts": faces}
+
+
 def film(frames: int = FILM_FRAMES) -> Iterator[tuple[Pixels, NDArray[np.float64]]]:
     """Yields the frames of a face that sways and nods about, with its (56, 2) landmarks; the last leads to the first.
 
@@ -175,8 +183,9 @@ def write_golden(out: Path) -> None:
     cv2.setNumThreads(1)
     segmenter = lipseg.LipSegmenter()
     images = pictures()
+    dark = np.round(face("laugh", 320, 6)[0] * 0.16).astype(np.uint8)
     with whole_folder(out) as partial:
-        for name, image in images.items():
+        for name, image in {**images, "dark": dark}.items():
             write_png(partial / f"{name}.png", image)
         found = {name: segmenter(image) for name, image in images.items()}
         (smile,) = found["smile"].lips
@@ -197,6 +206,7 @@ def write_golden(out: Path) -> None:
             tracked.append([{"id": m.id, "landmarks": m.landmarks.astype(float).tolist()} for m in seen.mouths])
         cases = {
             "views": list(view_cases(segmenter, images)),
+            "attempts": list(attempt_cases({**images, "dark": dark})),
             "locator": list(locator_cases(segmenter, images)),
             "pictures": {
                 name: {"reason": answer.reason, "lips": [lips_json(lips) for lips in answer]}

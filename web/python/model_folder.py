@@ -84,7 +84,7 @@ def constants() -> dict[str, Any]:
             "inner": palette.css(palette.INNER),
             "lips": palette.css(palette.LIPS),
             "matte_lines": matte._LINES,
-            "regions": list(masks.REGIONS),
+            "mask_fine": masks._FINE,
         },
         "lipstick": {
             "finishes": {name: asdict(each) for name, each in finish.FINISHES.items()},

@@ -140,6 +140,7 @@ export interface DrawingConstants {
   inner: string;
   lips: string;
   matte_lines: number;
+  mask_fine: number;
 }
 
 export interface FinishConstants {

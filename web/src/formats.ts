@@ -67,7 +67,7 @@ export function toSvg(found: Detections, name: string, card: Card): string {
 
 /** Returns the mask as an indexed PNG: 0 background, 1 upper lip, 2 lower lip, 3 inner mouth. */
 export async function toMaskPng(found: Detections, card: Card): Promise<Blob> {
-  const labels = labelMap(found.lips, found.width, found.height);
+  const labels = labelMap(found.lips, found.width, found.height, card);
   return indexedPng(labels, found.width, found.height, card.constants.drawing.labels);
 }
 

@@ -26,21 +26,26 @@ function pixelsUnder(points: readonly Point[], width: number, height: number): P
   return { x, y, width: Math.max(0, right - x), height: Math.max(0, bottom - y) };
 }
 
-/** Returns whether the centre of each pixel of a part lies in a polygon. */
-function centresIn(polygon: readonly Point[], part: Part): Uint8Array {
+/**
+ * Returns whether the centre of each pixel of a part lies in a polygon, or this near to it.
+ *
+ * Python draws polygons with OpenCV, on a finer grid, and OpenCV also fills the fine pixels that an outline touches.
+ */
+function centresIn(polygon: readonly Point[], part: Part, touch: number): Uint8Array {
   const inside = new Uint8Array(part.width * part.height);
   for (let row = 0; row < part.height; row++) {
-    const y = part.y + row;
-    const xs: number[] = [];
-    polygon.forEach(([px, py], index) => {
-      const [qx, qy] = polygon[(index + 1) % polygon.length]!;
-      if (py <= y !== qy <= y) xs.push(px + ((y - py) * (qx - px)) / (qy - py));
-    });
-    xs.sort((a, b) => a - b);
-    for (let k = 0; k + 1 < xs.length; k += 2) {
-      const first = Math.max(0, Math.ceil(xs[k]! - part.x));
-      const last = Math.min(part.width - 1, Math.floor(xs[k + 1]! - part.x));
-      if (first <= last) inside.fill(1, row * part.width + first, row * part.width + last + 1);
+    for (const y of [part.y + row - touch, part.y + row, part.y + row + touch]) {
+      const xs: number[] = [];
+      polygon.forEach(([px, py], index) => {
+        const [qx, qy] = polygon[(index + 1) % polygon.length]!;
+        if (py <= y !== qy <= y) xs.push(px + ((y - py) * (qx - px)) / (qy - py));
+      });
+      xs.sort((a, b) => a - b);
+      for (let k = 0; k + 1 < xs.length; k += 2) {
+        const first = Math.max(0, Math.ceil(xs[k]! - touch - part.x));
+        const last = Math.min(part.width - 1, Math.floor(xs[k + 1]! + touch - part.x));
+        if (first <= last) inside.fill(1, row * part.width + first, row * part.width + last + 1);
+      }
     }
   }
   return inside;
@@ -51,11 +56,16 @@ function centresIn(polygon: readonly Point[], part: Part): Uint8Array {
  *
  * A pixel belongs to the region that its centre lies in; where mouths overlap, to the last one.
  */
-export function labelMap(lips: readonly Lips[], width: number, height: number): Uint8Array {
+export function labelMap(lips: readonly Lips[], width: number, height: number, card: Card): Uint8Array {
+  const touch = 0.5 / card.constants.drawing.mask_fine;
   const labels = new Uint8Array(width * height);
   for (const { outer, inner, upper } of lips) {
     const part = pixelsUnder([...outer, ...inner], width, height);
-    const [mouth, above, opening] = [centresIn(outer, part), centresIn(upper, part), centresIn(inner, part)];
+    const [mouth, above, opening] = [outer, upper, inner].map((polygon) => centresIn(polygon, part, touch)) as [
+      Uint8Array,
+      Uint8Array,
+      Uint8Array,
+    ];
     mouth.forEach((is, at) => {
       if (!is) return;
       const label = opening[at] ? LABELS.inner : above[at] ? LABELS.upper : LABELS.lower;

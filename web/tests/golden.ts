@@ -24,6 +24,7 @@ export interface GoldenLips {
 
 export interface Golden {
   views: { picture: string; box: GoldenBox; matrix: number[][]; pixels: string; points: XY[]; score: number; component: number }[];
+  attempts: { picture: string; attempts: (GoldenBox & { score: number; origin: string })[][] }[];
   locator: { picture: string; face: GoldenBox; pixels: string; mouth: GoldenBox; presence: number }[];
   pictures: Record<string, { reason: string; lips: GoldenLips[] }>;
   boxed: { picture: string; corners: [number, number, number, number]; lips: GoldenLips };

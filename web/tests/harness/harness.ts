@@ -1,8 +1,10 @@
 /** The library and its rooms, within reach of the tests' `page.evaluate`. */
 
 import * as box from "../../src/box.js";
+import { YuNet } from "../../src/detector.js";
 import * as geometry from "../../src/geometry.js";
 import * as lipseg from "../../src/index.js";
+import { makeLips } from "../../src/lips.js";
 import { Network } from "../../src/network.js";
 import { LOCATOR_OUTPUTS, mouthOf } from "../../src/locator.js";
 import { openPicture } from "../../src/picture.js";
@@ -60,7 +62,9 @@ const harness = {
   resample,
   network,
   LOCATOR_OUTPUTS,
+  makeLips,
   mouthOf,
+  YuNet,
   openPicture,
   bitmap,
   imageData,
