@@ -7,16 +7,20 @@ import { apart, golden, type XY } from "./golden.js";
 
 const file = (name: string): string => fileURLToPath(new URL(`../golden/${name}`, import.meta.url));
 
-/** Opens the page; fails the test if anything is asked of another origin, or an error is written to the console. */
+/** What no test of the page may see: requests to other origins, anything sent, errors. */
+const wrong: string[] = [];
+test.beforeEach(() => void wrong.splice(0));
+test.afterEach(() => expect(wrong).toEqual([]));
+
 async function open(page: Page, query = ""): Promise<void> {
+  const own = new URL(test.info().project.use.baseURL!).origin;
   page.on("request", (request) => {
-    const { protocol, host } = new URL(request.url());
-    if (["blob:", "data:"].includes(protocol)) return;
-    expect(host, `a request to ${request.url()}`).toBe(new URL(page.url() === "about:blank" ? request.url() : page.url()).host);
-    expect(request.method()).toBe("GET");
+    const { protocol, origin } = new URL(request.url());
+    if (!["blob:", "data:"].includes(protocol) && origin !== own) wrong.push(`a request to ${request.url()}`);
+    if (request.method() !== "GET") wrong.push(`${request.method()} ${request.url()}`);
   });
-  page.on("pageerror", (error) => expect(error, "no error of the page").toBeNull());
-  page.on("console", (line) => expect(line.type() === "error" ? line.text() : "", "no error on the console").toBe(""));
+  page.on("pageerror", (error) => wrong.push(String(error)));
+  page.on("console", (line) => line.type() === "error" && wrong.push(line.text()));
   await page.goto(`/${query}`);
   await expect(page.locator("body")).toHaveAttribute("data-ready", /\d+/, { timeout: 60_000 });
 }
@@ -122,6 +126,17 @@ test("a pasted and a dropped picture", async ({ page }) => {
       `${Math.round(100 * golden.pictures[name.replace(".png", "")]!.lips[0]!.record.opening)} % of width`,
     );
   }
+});
+
+test("the page goes on without a network, and cannot ask another server", async ({ page, context }) => {
+  await open(page);
+  await context.setOffline(true);
+  await choose(page, "smile.png");
+  await expect(status(page)).toHaveText(/^One mouth found/);
+  await context.setOffline(false);
+  const asked = await page.evaluate(() => fetch("http://127.0.0.1:5199/").then(String, (error: Error) => error.name));
+  expect(asked).toBe("TypeError");
+  expect(wrong.splice(0).join()).toMatch(/Content Security Policy/);
 });
 
 test("it says what to do where no face is found and where a file is no picture", async ({ page }) => {
