@@ -39,7 +39,7 @@ FILM_FRAMES, FILM_FPS, FILM_SIZE = 100, 25, (640, 480)
 TRACKED_FRAMES = 40
 
 
-def face(state: str, size: int, seed: int = 0) -> tuple[Pixels, NDArray[np.float64]]:
+def face(state: str, size: int, seed: int = 0) -> tuple[Pixels, NDArray[Any]]:
     """Returns the picture of a drawn face and its (56, 2) true lip landmarks."""
     image, points = draw_face(np.random.default_rng([seed, STATES.index(state)]), state, size)
     return image, points[scheme.HELEN_LIPS]
@@ -141,17 +141,15 @@ def attempt_cases(images: dict[str, Pixels]) -> Iterator[dict[str, Any]]:
     """Yields the faces that each attempt of the detector finds: in a dark picture, a lying face and a large picture."""
     detector = YuNetDetector()
     for name in ("dark", "lying", "large"):
-        faces = [[{**box_json(box), "score": box.score, "origin": box.origin} for box in found]
-                 for found in detector.attempts(images[name])]
+        faces = [
+            [{**box_json(box), "score": box.score, "origin": box.origin} for box in found]
+            for found in detector.attempts(images[name])
+        ]
         yield {"picture": name, "attempts": faces}
 
 
-def film(frames: int = FILM_FRAMES) -> Iterator[tuple[Pixels, NDArray[np.float64]]]:
-    """Yields the frames of a face that sways and nods about, with its (56, 2) landmarks; the last leads to the first.
-
-    Its mouth opens and closes: between two drawn faces of one seed the picture is mixed by nothing, so the face itself
-    is one, moved, turned and scaled.
-    """
+def film(frames: int = FILM_FRAMES) -> Iterator[tuple[Pixels, NDArray[Any]]]:
+    """Yields the frames of a face that sways and nods about, with its (56, 2) landmarks; the last leads to the first."""
     image, points = face("smile", 480, 2)
     centre = np.array([(image.shape[1] - 1) / 2, (image.shape[0] - 1) / 2])
     for index in range(frames):
