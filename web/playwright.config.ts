@@ -19,7 +19,7 @@ export default defineConfig({
     },
   },
   webServer: {
-    command: `node scripts/serve.mjs dist/page /harness=dist/harness /golden=golden --port ${PORT}`,
+    command: `node scripts/serve.mjs dist/page /harness=dist/harness /consumer=dist/consumer /golden=golden --port ${PORT}`,
     port: PORT,
     reuseExistingServer: false,
   },
