@@ -7,7 +7,7 @@ export DVC_NO_ANALYTICS := 1
 SPREAD := -n 2 --dist worksteal
 FAST := -m "not pipeline" $(SPREAD)
 
-.PHONY: help setup repro test check fast coverage pipeline release-model verify-model lock clean
+.PHONY: web/public/model help setup repro test check fast coverage pipeline web web-serve web-golden web-test release-model verify-model lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -41,6 +41,7 @@ repro: .venv/.pipeline ## run the pipeline; prints the metrics and where the rep
 
 test: check ## every check and test
 	python -m pytest $(SPREAD)
+	@$(MAKE) --no-print-directory web-test
 
 check: setup ## lint, types, layers, locks
 	ruff check .
@@ -58,6 +59,29 @@ coverage: setup ## the fast tests, and which lines they run: half as long again
 pipeline: setup ## the slow tests: real runs of the pipeline
 	python -m pytest -m pipeline $(SPREAD)
 
+WEB_PORT ?= 5173
+
+web/node_modules/.installed: web/package.json web/package-lock.json web/.npmrc
+	cd web && npm ci --loglevel=error
+	@touch $@
+
+# The browser's model folder: the shipped one, the face detector's file and the constants of the code.
+web/public/model: setup
+	python web/python/model_folder.py --out $@
+
+web: web/node_modules/.installed web/public/model ## build the page (web/dist/page) and the npm package's library (web/dist/lib)
+	cd web && npm run --silent check && npm run --silent build
+
+web-serve: web ## build the page and open it on http://localhost:5173; WEB_PORT names another port
+	cd web && npm run --silent serve -- --port $(WEB_PORT)
+
+web-golden: setup ## write what Python answers, for the browser's tests to compare with (web/golden)
+	python web/python/golden.py --out web/golden
+
+web-test: ## the tests in Chromium, where node, npm and a Chromium are
+	@missing="$$(web/scripts/missing.sh)"; if [ -n "$$missing" ]; then echo "the browser's tests are left out: $$missing"; \
+	else $(MAKE) --no-print-directory web web-golden && cd web && npm run --silent build:harness && npm test --silent; fi
+
 release-model: setup ## rebuild the model that comes along, from HELEN=/path/to/helen, and put it into the package
 	@test -n "$(HELEN)" || { echo "error: name the folder of the Helen dataset: make release-model HELEN=/path/to/helen" >&2; exit 2; }
 	python -m stages.release --root "$(HELEN)" --preset $(or $(PRESET),presets/shipped.yaml)
@@ -71,4 +95,5 @@ lock: ## pin every dependency anew (needs uv); give UPGRADE=--upgrade for the ne
 	uv pip compile --group build -c $(LOCKS)/test.lock $(COMPILE) -o $(LOCKS)/build.lock
 
 clean: ## remove what can be made again, the cache and the environment apart
+	rm -rf web/dist web/golden web/public web/test-results
 	rm -rf .checkpoints .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
