@@ -1,6 +1,7 @@
 """The wide crops as the later stages read them: memory-mapped pictures and what is known of their faces."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ class CropSet:
         points_px: (N, 56, 2) float64 landmarks in image pixels.
         crop_to_image: (N, 2, 3) float64 affine matrices.
         inter_ocular_px: (N,) float64.
+        scale: (N,) float64, pixels of the image over pixels of the one that was annotated.
         skipped: for each reason, how many faces were left out.
         sha256: digest of all crops and of all that is known of their faces: what the data were.
     """
@@ -37,6 +39,7 @@ class CropSet:
     points_px: NDArray[np.float64]
     crop_to_image: NDArray[np.float64]
     inter_ocular_px: NDArray[np.float64]
+    scale: NDArray[np.float64]
     skipped: dict[str, int]
     sha256: str
 
@@ -48,6 +51,16 @@ class CropSet:
         """(N, 4) bounding boxes of the landmarks, image pixels."""
         return bounding_box(self.points_px)
 
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """The names of the sources, in the order in which they were read."""
+        return tuple(dict.fromkeys(name.split("/")[0] for name in self.names.tolist()))
+
+    @cached_property
+    def source(self) -> NDArray[np.intp]:
+        """(N,) which of the sources each face is from."""
+        return np.array([self.sources.index(name.split("/")[0]) for name in self.names.tolist()], np.intp)
+
     def indices(self, *splits: str) -> NDArray[np.intp]:
         """Returns the positions of the faces of the given splits, in order."""
         return np.flatnonzero(np.isin(self.split, splits))
@@ -57,7 +70,7 @@ class CropSet:
         return Affine(self.crop_to_image[i])
 
 
-_ARRAYS = ("names", "split", "state", "points_px", "crop_to_image", "inter_ocular_px")
+_ARRAYS = ("names", "split", "state", "points_px", "crop_to_image", "inter_ocular_px", "scale")
 
 
 def load_crops(folder: Path) -> CropSet:

@@ -220,6 +220,7 @@ def _face_arrays(kept: list[_Cut], data: Data, seed: int) -> dict[str, Any]:
         "points_px": np.array([face.points_px for _, face in faces], float).reshape(-1, scheme.N_POINTS, 2),
         "crop_to_image": np.array([cut.matrix for cut in kept], float).reshape(-1, 2, 3),
         "inter_ocular_px": np.array([face.inter_ocular_px for _, face in faces], float),
+        "scale": np.array([face.scale for _, face in faces], float),
     }
 
 

@@ -98,11 +98,6 @@ class Tcnn(nnx.Module):
         frame = jnp.broadcast_to(jnp.array([0.5, 0.5, 1.0, 0.0], x.dtype), (len(x), 4))
         return Encoded(x.reshape(len(x), -1), frame, None, None)
 
-    def as_unmirrored(self, points: Array, mirrored: Array, frame: Array) -> Array:
-        """Returns the landmarks as they are: the original was shown no mirrored views."""
-        del mirrored, frame
-        return points
-
 
 class _Residual(nnx.Module):
     def __init__(self, width: int, *, rngs: nnx.Rngs) -> None:
@@ -139,8 +134,6 @@ class Hourglass(nnx.Module):
         self.maps = nnx.Conv(w[0], scheme.N_POINTS, (1, 1), rngs=rngs)
         self.features = 2 * scheme.N_POINTS + self.context
         self.head = Head(self.features, net.fc5, residual=True, rngs=rngs)
-        # What the landmarks of mirrored views have too much, in the frame.
-        self.mirror_offset = nnx.Param(jnp.zeros(2 * scheme.N_POINTS))
 
     def encode(self, views: Array, *, train: bool) -> Encoded:
         """Returns features, frame and dense outputs (M = S / 2) of normalised views (B, S, S, 3), S % 16 == 0."""
@@ -157,22 +150,6 @@ class Hourglass(nnx.Module):
         frame = similarity_frame(jax.lax.stop_gradient(guess))
         features = jnp.concatenate([_normalise(guess, frame), context], axis=1)
         return Encoded(features, frame, self.masks(x), maps)
-
-    def as_unmirrored(self, points: Array, mirrored: Array, frame: Array) -> Array:
-        """Returns the landmarks (B, 56, 2) that annotators would have given, had the pictures come to them as they are.
-
-        Annotations are not symmetrical: on Helen they lie 1.5 % of the inter-ocular distance too far right on average.
-        So the landmarks of a mirrored picture differ from those of a picture that looks the same but is none. The
-        network learns the mean difference of each landmark with its weights, and is then taught the same landmarks by
-        mirrored views as by the others (the region masks stay as they are drawn).
-
-        Args:
-            points: (B, 56, 2) landmarks in unit coordinates, of mirrored views as ``lipseg.scheme.retrace`` has them.
-            mirrored: (B,) whether each view is mirrored, bool.
-            frame: (B, 4) as in ``Encoded``.
-        """
-        off = jnp.where(mirrored[:, None], self.mirror_offset[...], 0.0)
-        return points - (place(frame, off) - frame[:, None, :2])
 
 
 def similarity_frame(points: Array) -> Array:

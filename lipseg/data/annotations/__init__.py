@@ -28,6 +28,8 @@ class FaceSample:
         split: "train" or "test" where the dataset says so, else None (then split by a hash of the name).
         state: the known mouth state ("closed", "smile", ...) or "" where nobody knows.
         annotation: the annotation file, for messages.
+        scale: pixels of this image over pixels of the one that was annotated, where it was made larger or smaller
+            after that.
     """
 
     name: str
@@ -37,6 +39,7 @@ class FaceSample:
     split: Split | None = None
     state: str = ""
     annotation: Path | None = None
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

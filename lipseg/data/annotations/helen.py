@@ -4,8 +4,11 @@ image/NAME.jpg        the pictures
 annotation/N.txt      first line NAME, then 194 lines "x , y" in pixels
 trainnames.txt        one NAME a line
 testnames.txt         likewise
+scale.csv             where there is one: name,scale; pixels of the picture over pixels of the one that was annotated, of
+                      pictures that were made smaller since
 """
 
+import csv
 import math
 import re
 from collections.abc import Iterator
@@ -48,7 +51,7 @@ def read(root: Path) -> Iterator[FaceSample | Unusable]:
 
 def _faces(root: Path, files: list[Path], split_of: dict[str, Split]) -> Iterator[FaceSample | Unusable]:
     """Yields every annotated or listed face in the order of the names."""
-    images = _images_by_stem(root / "image")
+    images, scales = _images_by_stem(root / "image"), _scales(root / "scale.csv")
     # Only the names are held for the whole dataset; the points are parsed one face at a time.
     named: list[tuple[str, Path | None]] = [(_first_line(file), file) for file in files]
     named += [(name, None) for name in set(split_of) - {name for name, _ in named}]
@@ -65,10 +68,11 @@ def _faces(root: Path, files: list[Path], split_of: dict[str, Split]) -> Iterato
             yield Unusable(name, file, 1, "in neither trainnames.txt nor testnames.txt")
         else:
             first_file[name] = file
-            yield _face(name, file, images.get(name, root / "image" / f"{name}.jpg"), split_of[name])
+            image = images.get(name, root / "image" / f"{name}.jpg")
+            yield _face(name, file, image, split_of[name], scales.get(name, 1.0))
 
 
-def _face(name: str, file: Path, image: Path, split: Split) -> FaceSample | Unusable:
+def _face(name: str, file: Path, image: Path, split: Split, scale: float) -> FaceSample | Unusable:
     """Returns the face that one annotation file describes."""
     try:
         lines = _text(file).rstrip().splitlines()[1:]
@@ -85,7 +89,27 @@ def _face(name: str, file: Path, image: Path, split: Split) -> FaceSample | Unus
     inter_ocular = scheme.inter_ocular(points)
     if inter_ocular <= 0:
         return Unusable(name, file, 0, "both eyes lie on the same point")
-    return FaceSample(name, image, points[scheme.HELEN_LIPS], inter_ocular, split, annotation=file)
+    return FaceSample(name, image, points[scheme.HELEN_LIPS], inter_ocular, split, annotation=file, scale=scale)
+
+
+def _scales(path: Path) -> dict[str, float]:
+    """Returns the scale of every name in the table; nothing where there is no table.
+
+    Raises:
+        DataError: naming the line that holds no name and positive number.
+    """
+    if not path.exists():
+        return {}
+    scales: dict[str, float] = {}
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        for row in csv.DictReader(file):
+            try:
+                scales[row["name"]] = float(row["scale"])
+            except (KeyError, TypeError, ValueError):
+                scales[""] = math.nan
+            if not all(0 < scale < math.inf for scale in scales.values()):
+                raise DataError(f"{path}:{len(scales) + 1}: expected the columns name and scale, a positive number")
+    return scales
 
 
 def _point(line: str) -> tuple[float, float] | None:
