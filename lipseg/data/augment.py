@@ -8,7 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg import scheme
-from lipseg.data.corruptions import patched, side_lit
+from lipseg.data.corruptions import (
+    bearded,
+    coarsened,
+    compressed,
+    darkened,
+    defocused,
+    patched,
+    shadowed,
+    shaken,
+    side_lit,
+    with_hand,
+    with_microphone,
+)
 from lipseg.data.crop_set import CropSet
 from lipseg.geometry import Affine, Array, View, bounding_box, from_unit, to_unit, warp
 from lipseg.params import Augment
@@ -21,6 +33,12 @@ VALIDATION_JITTER = Augment(
 _WARP_GRID = 4
 # Steps of the fixed point that finds where a landmark comes to lie; each shrinks the error by the field's slope.
 _WARP_STEPS = 8
+
+# What a share of the views suffers (keys ``blur`` and ``occlude``), and how often each; each sums to 1.
+_DEGRADED = {"soft": 0.3, "noise": 0.2, "defocus": 0.13, "motion": 0.15, "coarse": 0.09, "file": 0.13}
+_OCCLUDED = {"patch": 0.35, "hand": 0.3, "microphone": 0.2, "beard": 0.15}
+# Mean grey level of a dark picture; its logarithm is drawn.
+_DARK = (10.0, 50.0)
 
 # Picture, landmarks in unit coordinates, map to the image, inter-ocular distance in unit coordinates, face, mirrored.
 _OneView = tuple[NDArray[np.uint8], NDArray[np.float32], Array, float, int, bool]
@@ -71,7 +89,7 @@ def sample_views(
 ) -> Views:
     """Returns one randomly varied view of each face.
 
-    Its box is jittered, rolled, mirrored, stretched and warped; then come colour, blur or noise, and occlusion.
+    Its box is jittered, rolled, mirrored, stretched and warped; then come occlusion, colour, and blur or noise.
 
     With a roll the box is the one that a detector would give on the turned picture: the bounding box of the turned
     landmarks, jittered.
@@ -91,7 +109,7 @@ def sample_views(
         seen = _one_view(crops, int(i), view, np.r_[centre - half, centre + half], roll, mirrored, stretch)
         views.append(_deformed(seen, augment.warp, rng) if augment.warp else seen)
     stacked = _stack(views)
-    _recolour(stacked.images, augment, rng)
+    _recolour(stacked.images, stacked.points_unit, augment, rng)
     return stacked
 
 
@@ -196,24 +214,28 @@ def _turned_box(points: Array, roll: float) -> Array:
     return np.r_[centre - half, centre + half]
 
 
-def _recolour(images: NDArray[np.uint8], augment: Augment, rng: np.random.Generator) -> None:
-    """Changes colour, sharpness and occlusion of (N, size, size, 3) pictures in place."""
-    size = images.shape[1]
-    for image in images:
-        if augment.colour > 0:
-            image[:] = _colour(image, augment.colour, rng)
-        if rng.random() < augment.blur:
-            if rng.random() < 0.5:
-                sigma = rng.uniform(0.3, 1.3) * size / 64
-                image[:] = cv2.GaussianBlur(image, (0, 0), sigma)
-            else:
-                noise = rng.normal(0, rng.uniform(2, 14), image.shape)
-                image[:] = np.clip(image + noise, 0, 255).astype(np.uint8)
+def _recolour(
+    images: NDArray[np.uint8], points_unit: NDArray[np.float32], augment: Augment, rng: np.random.Generator
+) -> None:
+    """Changes (N, size, size, 3) pictures in place, in the order of things: what hides, light and colour, the camera.
+
+    Args:
+        images: the views.
+        points_unit: (N, 56, 2) their landmarks, which stay where they are.
+        augment: how much.
+        rng: draws everything.
+    """
+    for image, points in zip(images, from_unit(points_unit, images.shape[1]), strict=True):
         if rng.random() < augment.occlude:
-            _occlude(image, rng)
+            image[:] = _occluded(image, points, rng)
+        if augment.colour > 0:
+            image[:] = _coloured(image, points, augment.colour, rng)
+        if rng.random() < augment.blur:
+            image[:] = _degraded(image, points, rng)
 
 
-def _colour(image: NDArray[np.uint8], strength: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+def _coloured(image: NDArray[np.uint8], points: Array, strength: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The picture in another light and with other colours."""
     x = image.astype(np.float32) / 255
     x = x ** np.float32(np.exp(rng.uniform(-0.5, 0.5) * strength))  # gamma
     x = x * np.float32(1 + strength * rng.uniform(-0.3, 0.3))  # exposure
@@ -224,10 +246,50 @@ def _colour(image: NDArray[np.uint8], strength: float, rng: np.random.Generator)
     x = centre + (x - centre) * np.float32(1 + 0.4 * strength * rng.uniform(-1, 1))  # contrast
     if rng.random() < 0.3 * strength:  # a light from one side
         x = side_lit(x, strength, rng)
-    return np.clip(x * 255, 0, 255).astype(np.uint8)
+    coloured = np.clip(x * 255, 0, 255).astype(np.uint8)
+    if rng.random() < 0.12 * strength:
+        coloured = shadowed(coloured, points, rng.uniform(0.3, 0.85), rng)
+    if rng.random() < 0.1 * strength:
+        level = np.exp(rng.uniform(*np.log(_DARK)))
+        coloured = darkened(coloured, min(1.0, level / max(float(coloured.mean()), 1.0)), rng)
+    return coloured
 
 
-def _occlude(image: NDArray[np.uint8], rng: np.random.Generator) -> None:
+def _degraded(image: NDArray[np.uint8], points: Array, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The picture as a lens out of focus, a moving camera, a noisy sensor, few pixels or a small file show it."""
+    size, width = len(image), max(float(np.ptp(points[:, 0])), 1.0)
+    how = rng.choice(len(_DEGRADED), p=list(_DEGRADED.values()))
+    match list(_DEGRADED)[how]:
+        case "soft":
+            return np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.3) * size / 64), np.uint8)
+        case "noise":
+            noise = rng.standard_normal(image.shape, np.float32) * np.float32(rng.uniform(2, 14))
+            return np.clip(image + noise, 0, 255).astype(np.uint8)
+        case "defocus":
+            return defocused(image, width * rng.uniform(0.02, 0.12))
+        case "motion":
+            return shaken(image, width * rng.uniform(0.05, 0.35), rng.uniform(0, np.pi))
+        case "coarse":
+            return coarsened(image, width / rng.uniform(10, 24))
+        case _:
+            return compressed(image, int(rng.integers(5, 40)))
+
+
+def _occluded(image: NDArray[np.uint8], points: Array, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The picture with something before it: a patch anywhere, or a hand, a microphone or a beard about the mouth."""
+    how = rng.choice(len(_OCCLUDED), p=list(_OCCLUDED.values()))
+    match list(_OCCLUDED)[how]:
+        case "patch":
+            return _patched(image, rng)
+        case "hand":
+            return with_hand(image, points, rng)
+        case "microphone":
+            return with_microphone(image, points, rng)
+        case _:
+            return bearded(image, points, rng)
+
+
+def _patched(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """A patch of one colour and some noise: a turned rectangle or an ellipse over part of the picture."""
     size = image.shape[0]
     centre = rng.uniform(0, size, 2)
@@ -235,4 +297,4 @@ def _occlude(image: NDArray[np.uint8], rng: np.random.Generator) -> None:
     colour = rng.uniform(0, 255, 3) if rng.random() < 0.5 else image[tuple(rng.integers(0, size, 2))].astype(float)
     oval, angle = rng.random() < 0.5, rng.uniform(0, 180)
     cover = colour + rng.normal(0, rng.uniform(0, 20), image.shape)
-    image[:] = patched(image, cover, centre, extent, angle, oval=oval)
+    return patched(image, cover, centre, extent, angle, oval=oval)
