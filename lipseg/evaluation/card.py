@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lipseg.data.crop_set import SPLITS, CropSet
 from lipseg.data.tables import read_columns, read_json
@@ -38,8 +37,6 @@ _LIBRARIES = (
 _COMPARED = (("nme", "mean"), ("contour", "mean"), ("mouth", "f1_mean"), ("lips", "f1_mean"), ("inner", "f1_mean"))
 # Below this share of the mouth every known system's inner mouth is mostly wrong.
 _NEARLY_CLOSED = 0.08
-# Share of the inter-ocular distance: about half a pixel of a face that is 300 pixels wide.
-_WORTH_A_WORD = 0.004
 
 
 def model_card(
@@ -49,6 +46,7 @@ def model_card(
     metrics: Path,
     results: Path,
     artifacts: Mapping[str, Path],
+    conventions: Path,
     more: Mapping[str, Path] | None = None,
 ) -> dict[str, Any]:
     """Returns the card of a bundled cascade, JSON-able.
@@ -60,6 +58,7 @@ def model_card(
         metrics: the file of headline figures.
         results: the folder of the full results.
         artifacts: the files that the model is built from, by the names of their stages' options.
+        conventions: the file of the sources' conventions.
         more: further files of figures by the name that they get on the card.
 
     Raises:
@@ -67,7 +66,6 @@ def model_card(
     """
     full = read_json(results / "summary.json")
     source = params.data.source
-    bias = np.array(model["runtime"]["bias"])
     return {
         "format": model["format"],
         "name": params.bundle.name,
@@ -77,9 +75,9 @@ def model_card(
         "out_of_scope": list(card_text.OUT_OF_SCOPE),
         "weaknesses": [
             *measured_weaknesses(full, read_columns(results / "per_face.csv")),
-            *one_sidedness(bias, crops),
             *card_text.gaps(source),
         ],
+        "annotators": card_text.annotators(read_json(conventions)),
         "licence": card_text.terms(source),
         "net": as_dict(params.net),
         "components": model["runtime"]["components"],
@@ -153,26 +151,6 @@ def measured_weaknesses(full: Mapping[str, Any], faces: Mapping[str, list[Any]])
         f"distance off, against {over_all['contour']['mean']:.1%} on average."
     )
     return said
-
-
-def one_sidedness(bias: NDArray[np.floating[Any]], crops: CropSet) -> list[str]:
-    """Returns a sentence on how far to one side the annotators placed the landmarks, where that is worth one.
-
-    Args:
-        bias: (2,) of ``annotation_bias.sideways_bias``.
-        crops: whose training faces say how large mouths are beside the inter-ocular distance.
-    """
-    train = crops.indices("train")
-    centred = crops.points_px[train] - crops.points_px[train].mean(1, keepdims=True)
-    radius = np.sqrt((centred**2).sum(-1).mean(1)) / crops.inter_ocular_px[train]
-    off = float(bias[0] * radius.mean())
-    if abs(off) < _WORTH_A_WORD:
-        return []
-    side = "right" if off > 0 else "left"
-    return [
-        f"The annotators placed the mouths {abs(off):.1%} of the inter-ocular distance too far {side} in the picture, "
-        "and so does this model; --unbiased takes that out."
-    ]
 
 
 def names_sha256(crops: CropSet, split: str) -> str:

@@ -1,7 +1,6 @@
 """The deep cascade: base convolutions, the mixture that picks a head, K heads (Wu et al., arXiv 1511.04031)."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import jax
@@ -78,15 +77,9 @@ class Cascade:
         self.view, self.control, self.confidence = view, control, confidence
         self._run = _compiled(net, heads, control, mixture, normaliser, view, confidence)
 
-    @cached_property
-    def bias(self) -> NDArray[np.float32]:
-        """(2,) how far annotators placed the landmarks to one side, see ``annotation_bias.sideways_bias``."""
-        return np.zeros(2, np.float32)
-
     def runtime(self, locator: LocatorConstants | None = None) -> Runtime:
         """Returns the constants that inference needs beside the network, those of its locator among them."""
-        x, y = map(float, self.bias)
-        return Runtime(self.view, self.mixture.components, locator, bias=(x, y))
+        return Runtime(self.view, self.mixture.components, locator)
 
     def outputs(self, views: NDArray[np.uint8]) -> CascadeOutput:
         """Returns the outputs of base, cascade and control for (N, size, size, 3) uint8 RGB views.
