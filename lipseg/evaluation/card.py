@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lipseg.data.crop_set import SPLITS, CropSet
 from lipseg.data.tables import read_columns, read_json
@@ -39,8 +38,6 @@ _LIBRARIES = (
 _COMPARED = (("nme", "mean"), ("contour", "mean"), ("mouth", "f1_mean"), ("lips", "f1_mean"), ("inner", "f1_mean"))
 # Below this share of the mouth every known system's inner mouth is mostly wrong.
 _NEARLY_CLOSED = 0.08
-# Share of the inter-ocular distance: about half a pixel of a face that is 300 pixels wide.
-_WORTH_A_WORD = 0.004
 
 
 def model_card(
@@ -50,6 +47,7 @@ def model_card(
     metrics: Path,
     results: Path,
     artifacts: Mapping[str, Path],
+    conventions: Path,
     more: Mapping[str, Path] | None = None,
 ) -> dict[str, Any]:
     """Returns the card of a bundled cascade, JSON-able.
@@ -61,6 +59,7 @@ def model_card(
         metrics: the file of headline figures.
         results: the folder of the full results.
         artifacts: the files that the model is built from, by the names of their stages' options.
+        conventions: the file of the sources' conventions.
         more: further files of figures by the name that they get on the card.
 
     Raises:
@@ -68,7 +67,6 @@ def model_card(
     """
     full = read_json(results / "summary.json")
     source = params.data.source
-    bias = np.array(model["runtime"]["bias"])
     return {
         "format": model["format"],
         "name": params.bundle.name,
@@ -79,9 +77,9 @@ def model_card(
         "weaknesses": [
             *measured_weaknesses(full, read_columns(results / "per_face.csv")),
             *places(full["sources"]),
-            *one_sidedness(bias, crops),
             *card_text.gaps(source),
         ],
+        "annotators": card_text.annotators(read_json(conventions)),
         "licence": card_text.terms(source),
         "net": as_dict(params.net),
         "components": model["runtime"]["components"],
@@ -185,26 +183,6 @@ def places(sources: Mapping[str, Any]) -> list[str]:
             f"{'right' if right > 0 else 'left'} of and {abs(down):.1%} {'below' if down > 0 else 'above'} the annotated."
         )
     return said
-
-
-def one_sidedness(bias: NDArray[np.floating[Any]], crops: CropSet) -> list[str]:
-    """Returns a sentence on how far to one side the annotators placed the landmarks, where that is worth one.
-
-    Args:
-        bias: (2,) of ``annotation_bias.sideways_bias``.
-        crops: whose training faces say how large mouths are beside the inter-ocular distance.
-    """
-    train = crops.indices("train")
-    centred = crops.points_px[train] - crops.points_px[train].mean(1, keepdims=True)
-    radius = np.sqrt((centred**2).sum(-1).mean(1)) / crops.inter_ocular_px[train]
-    off = float(bias[0] * radius.mean())
-    if abs(off) < _WORTH_A_WORD:
-        return []
-    side = "right" if off > 0 else "left"
-    return [
-        f"The annotators placed the mouths {abs(off):.1%} of the inter-ocular distance too far {side} in the picture, "
-        "and so does this model; --unbiased takes that out."
-    ]
 
 
 def names_sha256(crops: CropSet, split: str) -> str:

@@ -15,6 +15,7 @@ from lipseg.evaluation import draw, figures
 from lipseg.evaluation.galleries import prediction
 from lipseg.evaluation.report import Chart, Component, Picture, Report
 from lipseg.evaluation.runs import Run, load_runs
+from lipseg.images import read_image
 from lipseg.model.weights import load_arrays
 from lipseg.params import Params, as_dict
 
@@ -64,6 +65,8 @@ def compose_report(params: Params, at: Namespace) -> Report:
         selection=[_selection_chart(selection, params)],
         components=_components(facts, heads, full["jittered"]["components"], at.galleries),
         heads=[_head_chart(curves, heads)],
+        conventions=_conventions(read_json(at.conventions)["measured"]),
+        conventions_sheet=read_image(at.sheet),
         errors=_error_charts(crops, runs),
         calibration=_calibration_charts(at.calibration, params),
         networks={name: _network_facts(found) for name, found in read_json(at.export).items()},
@@ -72,6 +75,23 @@ def compose_report(params: Params, at: Namespace) -> Report:
         worst=_pictures(crops, jittered, worst),
         notes=_notes(crops, heads, params),
     )
+
+
+def _conventions(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
+    def span(values: list[float]) -> str:
+        value, low, high = (f"{number:+.2f}" for number in values)
+        return f"{value} [{low}, {high}]"
+
+    return [
+        {
+            "source": row["source"],
+            "faces": str(row["faces"]),
+            "mouths": f"{row['mouths']}, {row['width_px']:.0f} px",
+            "right, %": span(row["right"]),
+            "down, %": span(row["down"]),
+        }
+        for row in rows
+    ]
 
 
 def _network_facts(found: dict[str, Any]) -> dict[str, str]:

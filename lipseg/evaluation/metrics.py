@@ -296,7 +296,7 @@ def paired_bootstrap(a: Array, b: Array, *, resamples: int = 2000, seed: int = 0
     difference = (np.asarray(b, np.float64) - np.asarray(a, np.float64))[both]
     if len(difference) == 0:
         return {"difference": None, "low": None, "high": None}
-    draws = _resampled_sums(difference[:, None], resamples, seed)[:, 0] / len(difference)
+    draws = resampled_sums(difference[:, None], resamples, seed)[:, 0] / len(difference)
     return _interval(float(difference.mean()), draws)
 
 
@@ -328,7 +328,7 @@ def pooled_f1_bootstrap(
         f1 = 2 * sums[..., 0::3] / np.maximum(sums[..., 1::3] + sums[..., 2::3], 1)
         return f1[..., 1] - f1[..., 0]
 
-    return _interval(float(difference(columns.sum(0))), difference(_resampled_sums(columns, resamples, seed)))
+    return _interval(float(difference(columns.sum(0))), difference(resampled_sums(columns, resamples, seed)))
 
 
 def compare(
@@ -456,7 +456,7 @@ def _pooled_columns(table: Mapping[str, NDArray[Any]], region: str) -> Array:
     return np.stack([table[f"{region}_{part}"][judged] for part in ("intersection", "truth", "predicted")], axis=1)
 
 
-def _resampled_sums(columns: Array, resamples: int, seed: int) -> Array:
+def resampled_sums(columns: Array, resamples: int, seed: int) -> Array:
     """Returns (resamples, C) sums of the rows of (N, C) ``columns`` under draws of N rows with replacement."""
     rng = np.random.default_rng(seed)
     count = len(columns)

@@ -99,6 +99,8 @@ class Report:
         selection: charts of the choice of K.
         components: the mixture's components in order.
         heads: charts of the heads' fine-tuning.
+        conventions: rows of the table of where each source's annotators place mouths, by the table's headings.
+        conventions_sheet: (height, width, 3) uint8 RGB, faces of every source with contours before and after.
         errors: charts of the test errors (CED, error by opening, …).
         calibration: charts of the score.
         networks: exported file -> facts in the order of display.
@@ -120,6 +122,8 @@ class Report:
     selection: Sequence[Chart] = ()
     components: Sequence[Component] = ()
     heads: Sequence[Chart] = ()
+    conventions: Sequence[Mapping[str, str]] = ()
+    conventions_sheet: NDArray[np.uint8] | None = None
     errors: Sequence[Chart] = ()
     calibration: Sequence[Chart] = ()
     networks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
