@@ -88,7 +88,7 @@ def _bullet(text: str, pad: str) -> list[str]:
 
 
 def _is_table(figures: Any) -> bool:
-    """Whether these are the pipeline's headline figures: boxes -> system -> figure."""
+    """Whether these are the pipeline's headline figures: boxes -> system -> figure, and the same by source."""
     return isinstance(figures, dict) and all(isinstance(figures.get(boxes), dict) for boxes in ("jittered", "exact"))
 
 
@@ -100,8 +100,13 @@ def _table(figures: dict[str, Any], pad: str) -> list[str]:
             if isinstance(values, dict) and _FIGURES[-1][0] in values:
                 row = "".join(_figure(values.get(name), error) for name, _, error in _FIGURES)
                 lines.append(pad + f"{f'{boxes} boxes, {system}':<26}" + row)
+    sources = figures.get("sources", {})
+    for source, part in sources.items() if len(sources) > 1 else ():
+        row = "".join(_figure(part["cascade"].get(name), error) for name, _, error in _FIGURES)
+        called = f"{source} ({part['faces']}), cascade"
+        lines.append(pad + f"{called:<26}" + row)
     for name, part in figures.items():
-        if name not in ("jittered", "exact") and isinstance(part, dict):
+        if name not in ("jittered", "exact", "sources") and isinstance(part, dict):
             lines.append(
                 pad + f"{name}: " + ", ".join(f"{key.replace('_', ' ')} {_short(v)}" for key, v in part.items())
             )

@@ -18,6 +18,7 @@ import numpy as np
 from lipseg.data.crop_set import SPLITS, CropSet
 from lipseg.data.tables import read_columns, read_json
 from lipseg.evaluation import card_text
+from lipseg.evaluation.runs import ALIGNED, BOXES, OWN
 from lipseg.inference.card import sha256_of
 from lipseg.model.weights import load_arrays
 from lipseg.params import Params, as_dict
@@ -75,6 +76,7 @@ def model_card(
         "out_of_scope": list(card_text.OUT_OF_SCOPE),
         "weaknesses": [
             *measured_weaknesses(full, read_columns(results / "per_face.csv")),
+            *places(full["sources"]),
             *card_text.gaps(source),
         ],
         "annotators": card_text.annotators(read_json(conventions)),
@@ -92,11 +94,8 @@ def model_card(
         },
         "figures": read_json(metrics),
         "intervals": {
-            boxes: {
-                against: {region: difference[region][figure] for region, figure in _COMPARED}
-                for against, difference in part["intervals"].items()
-            }
-            for boxes, part in full.items()
+            **{boxes: _compared(full[boxes]) for boxes in BOXES},
+            "sources": {source: _compared(part["jittered"]) for source, part in full["sources"].items()},
         },
         **{name: read_json(path) for name, path in (more or {}).items()},
         "heads": load_arrays(artifacts["heads"])[1],
@@ -110,6 +109,14 @@ def model_card(
         "machine": _machine(),
         "files": model["files"],
         "runtime": model["runtime"],
+    }
+
+
+def _compared(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns those intervals of a part of ``runs.summary`` that the card keeps."""
+    return {
+        against: {region: difference[region][figure] for region, figure in _COMPARED}
+        for against, difference in part["intervals"].items()
     }
 
 
@@ -150,6 +157,31 @@ def measured_weaknesses(full: Mapping[str, Any], faces: Mapping[str, list[Any]])
         f"One test face in twenty has contours that are more than {over_all['contour']['p95']:.1%} of the inter-ocular "
         f"distance off, against {over_all['contour']['mean']:.1%} on average."
     )
+    return said
+
+
+def places(sources: Mapping[str, Any]) -> list[str]:
+    """Returns how well the cascade does on each of several sources, and how far off its annotators' mouths lie.
+
+    Args:
+        sources: of ``runs.summary``.
+    """
+    if len(sources) < 2:
+        return []
+    said = []
+    for source, part in sources.items():
+        figures = part["jittered"]["systems"]["cascade"]
+        if figures["right"] is None:
+            continue
+        lips = f"lips F1 {figures['lips']['f1_mean']:.2f} as annotated"
+        lips += f", {figures[ALIGNED]['lips']['f1_mean']:.2f} with all answers moved by one constant"
+        if OWN in figures:
+            lips += f", {figures[OWN]['lips']['f1_mean']:.2f} in the convention of these annotators"
+        right, down = figures["right"], figures["down"]
+        said.append(
+            f"On the {part['faces']} test faces of {source}: {lips}; its mouths lie {abs(right):.1%} of their width "
+            f"{'right' if right > 0 else 'left'} of and {abs(down):.1%} {'below' if down > 0 else 'above'} the annotated."
+        )
     return said
 
 

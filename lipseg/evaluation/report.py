@@ -94,7 +94,8 @@ class Report:
         skipped: unusable faces by reason.
         params: sections of ``params.yaml`` as nested mappings.
         metrics: box kind ("jittered", "exact") -> system ("base", "cascade", "control") -> ``metrics.summarise``.
-        intervals: box kind -> ``metrics.compare(base, cascade)``.
+        intervals: box kind -> "base" or "control" -> ``metrics.compare`` of the cascade with it.
+        sources: of several, source -> ``faces``, ``systems`` and ``intervals`` as those two have them, jittered boxes.
         training: charts of the base network's training.
         selection: charts of the choice of K.
         components: the mixture's components in order.
@@ -106,7 +107,7 @@ class Report:
         networks: exported file -> facts in the order of display.
         examples: predictions on faces spread evenly over the ranks of the error.
         best: the faces of the smallest error, best first.
-        worst: the faces of the largest error, worst first.
+        worst: source -> its faces of the largest error, worst first.
         notes: warnings and remarks, a sentence each; shown at the top.
     """
 
@@ -117,7 +118,8 @@ class Report:
     skipped: Mapping[str, int] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
-    intervals: Mapping[str, Mapping[str, Mapping[str, Interval]]] = field(default_factory=dict)
+    intervals: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Interval]]]] = field(default_factory=dict)
+    sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     training: Sequence[Chart] = ()
     selection: Sequence[Chart] = ()
     components: Sequence[Component] = ()
@@ -129,7 +131,7 @@ class Report:
     networks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     examples: Sequence[Picture] = ()
     best: Sequence[Picture] = ()
-    worst: Sequence[Picture] = ()
+    worst: Mapping[str, Sequence[Picture]] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
 
@@ -174,6 +176,9 @@ def render(content: Report, *, quality: int = _QUALITIES[0]) -> str:
         tiles=tiles,
         verdict=comparison.verdict(content.metrics, content.intervals),
         tables=comparison.tables(content.metrics, content.intervals),
+        by_source=comparison.by_source(content.sources),
+        source_columns=comparison.SOURCE_COLUMNS,
+        source_differences=comparison.SOURCE_DIFFERENCES,
         systems=comparison.SYSTEMS,
         small_table=comparison.small_table,
         colours=COLOURS,

@@ -439,7 +439,12 @@ def test_info_is_for_readers(lips, write_model):
         "A sentence that is longer than a line of a hundred characters, so that it must be folded somewhere, as is due."
     )
     write_model(
-        figures={"jittered": boxes, "exact": boxes, "mixture": {"components": 4}},
+        figures={
+            "jittered": boxes,
+            "exact": boxes,
+            "sources": {name: {"faces": 9, "cascade": figures} for name in ("celebamask", "helen")},
+            "mixture": {"components": 4},
+        },
         out_of_scope=["One thing.", long],
         params={"seed": 0},
         data={"skipped": {}},
@@ -448,6 +453,7 @@ def test_info_is_for_readers(lips, write_model):
     assert code == 0
     assert max(map(len, out.splitlines())) <= 100
     assert "  jittered boxes, cascade        3.44%     1.44%    0.9200    0.8430         -\n" in out
+    assert "  celebamask (9), cascade        3.44%     1.44%    0.9200    0.8430         -\n" in out
     assert "cascade_minus_base" not in out
     assert "out of scope:\n  - One thing.\n  - A sentence" in out
     assert "mixture: components 4" in out
