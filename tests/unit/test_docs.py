@@ -71,7 +71,7 @@ def test_the_card_s_runtime_is_explained_key_by_key():
 
     def names(section, before=""):
         for key, value in section.items():
-            if isinstance(value, dict) and (whole := f"{before}{key}") not in ("locator.relation", "scheme"):
+            if isinstance(value, dict) and (whole := f"{before}{key}") not in ("locator.relation", "conventions", "scheme"):
                 yield from names(value, f"{whole}.")
             else:
                 yield f"{before}{key}"
