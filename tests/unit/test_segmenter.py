@@ -289,11 +289,11 @@ def test_an_unknown_convention_lists_those_that_there_are():
     several = SamePoints(
         view, UNIT, reference="mine", conventions=dict.fromkeys(("b", "a"), Convention((0,) * 112, (0, 0)))
     )
-    with pytest.raises(DataError, match="this model has no convention 'helen'; it knows mine, a, b$"):
+    with pytest.raises(DataError, match=r"this model has no convention 'helen'; it knows mine, a, b$"):
         LipSegmenter(several, convention="helen")
-    with pytest.raises(DataError, match="this model has no convention ''; it knows mine$"):
+    with pytest.raises(DataError, match=r"this model has no convention ''; it knows mine$"):
         LipSegmenter(SamePoints(view, UNIT, reference="mine"), convention="")
-    with pytest.raises(DataError, match="this model has no convention 'helen'; it knows none$"):
+    with pytest.raises(DataError, match=r"this model has no convention 'helen'; it knows none$"):
         LipSegmenter(SamePoints(view, UNIT), convention="helen")
 
 
