@@ -58,6 +58,7 @@ STAGES = (
     "extract",
     "cluster",
     "finetune",
+    "conventions",
     "detect",
     "locate",
     "export",
