@@ -53,6 +53,7 @@ STAGES = (
     "extract",
     "cluster",
     "finetune",
+    "conventions",
     "detect",
     "locate",
     "export",
