@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lipseg.data.crop_set import load_crops
 from lipseg.data.tables import write_json, write_rows
 from lipseg.errors import LipsegError
 from lipseg.evaluation import runs
@@ -91,7 +93,7 @@ def test_the_report_holds_what_the_run_left(report, crops, params):
     assert report.networks["cascade.onnx"]["largest differences"] == "points_unit 3.8e-05"
     assert all(component.mean_face is not None for component in report.components)
     assert len(report.examples) == 3
-    assert len(report.best) == len(report.worst) == 8  # no more than there are test faces
+    assert len(report.best) == len(report.worst["synthetic"]) == 8  # no more than there are test faces
     notes = " ".join(report.notes)
     assert "drawn by formula" in notes
     assert "1 of 2 heads did not win" in notes
@@ -99,9 +101,42 @@ def test_the_report_holds_what_the_run_left(report, crops, params):
 
 def test_best_and_worst_are_sorted_by_the_cascade_s_error_on_jittered_boxes(report, at, crops):
     nme = 100 * runs.load_runs(at.results / "predictions.npz", crops)["jittered"].tables["cascade"]["nme"]
-    best, worst = ([float(p.caption.split(": ")[1].split()[0]) for p in part] for part in (report.best, report.worst))
+    best, worst = ([float(p.caption.split(": ")[1].split()[0]) for p in part] for part in (report.best, report.worst["synthetic"]))
     np.testing.assert_allclose(best, np.sort(nme), atol=6e-3)
     np.testing.assert_allclose(worst, np.sort(nme)[::-1], atol=6e-3)
+
+
+def test_one_source_is_not_told_twice(report, tmp_path):
+    assert report.sources == {}
+    write_report(tmp_path / "index.html", report)
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "<h3>Worst faces</h3>" in page
+    for text in ("Every source apart", "all together", "Where the mouths lie"):
+        assert text not in page
+    # What they would say beside is in the one table.
+    for text in ("F1, mean over faces, aligned", "minus control", "Place of the mouths"):
+        assert text in page
+
+
+def test_several_sources_have_their_tables_charts_and_worst_faces(params, at, crops, tmp_path):
+    folder, results = tmp_path / "crops", tmp_path / "results"
+    shutil.copytree(at.crops, folder)
+    arrays = dict(np.load(folder / "faces.npz"))
+    arrays["names"] = np.array([name.replace("synthetic", ("a", "b")[i % 2]) for i, name in enumerate(arrays["names"])])
+    np.savez(folder / "faces.npz", **arrays)
+    two = load_crops(folder)
+    found = runs.load_runs(at.results / "predictions.npz", two)
+    shutil.copytree(at.results, results)
+    moved = {"b": lambda points: points - 1}
+    write_json(results / "summary.json", runs.summary(found, two, moved, params.evaluate, 0))
+    report = compose_report(params, Namespace(**{**vars(at), "crops": folder, "results": results}))
+    assert list(report.sources) == ["all together", *report.worst] == ["all together", "a", "b"]
+    assert [chart.title for chart in report.errors][0] == "Where the mouths lie"
+    assert sum(len(faces) for faces in report.worst.values()) == report.sources["all together"]["faces"] == 8
+    write_report(tmp_path / "index.html", report)
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    for text in ("Every source apart", "<h3>Worst faces of b</h3>", ">all together, 8 faces</th>", "in its own convention"):
+        assert text in page
 
 
 def test_the_page_renders(report, params, tmp_path):
@@ -251,3 +286,12 @@ def test_a_card_tells_the_sources_apart(card):
     assert "0.85 in the convention of these annotators; " in second
 
 
+def test_a_model_of_one_source_has_no_convention_to_show(params, at, tmp_path):
+    write_json(tmp_path / "one.json", {"reference": "synthetic", "conventions": {}, "measured": []})
+    write_report(
+        tmp_path / "index.html", compose_report(params, Namespace(**{**vars(at), "conventions": tmp_path / "one.json"}))
+    )
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "learnt from one source alone" in page
+    assert "annotations in green." in page
+    assert "before: the answer" not in page
