@@ -84,8 +84,8 @@ def markdown(rows: list[dict[str, Any]]) -> str:
         value = row[f"{region}_f1"]
         if value is None:
             return "-"
-        low, high = (_three(row[f"{region}_f1_{end}"]) for end in ("low", "high"))
-        return f"{_three(value)} [{low}, {high}] / {_three(row[f'{region}_f1_pooled'])}"
+        low, high = (three(row[f"{region}_f1_{end}"]) for end in ("low", "high"))
+        return f"{three(value)} [{low}, {high}] / {three(row[f'{region}_f1_pooled'])}"
 
     lines = [
         "| system | missed | mouth F1, mean / pooled | lips F1 | inner mouth F1 | contour mean / median / p95 | NME "
@@ -119,7 +119,8 @@ def differences(ours: Table, peers: Mapping[str, Table], resamples: int) -> str:
     return "\n".join(lines)
 
 
-def _three(value: float) -> str:
+def three(value: float) -> str:
+    """Returns a share of at most 1 with three digits, without a leading zero."""
     return f"{value:.3f}".removeprefix("0")
 
 
