@@ -102,7 +102,7 @@ def test_faces_are_grouped_by_opening_shape_and_turn(faces):
 
 
 def a_system(faces, shift=(0, 0), misses=()):
-    """A system that answers with the truth, off by shares of the mouth's width, right and down in the face as it was."""
+    """A system that answers with the truth, off by shares of the mouth's width in the face as it was."""
 
     def corners(points):
         return complex(*(points[scheme.OUTER_CORNERS[1]] - points[scheme.OUTER_CORNERS[0]]))
