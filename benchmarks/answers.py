@@ -178,11 +178,16 @@ def second_human_system(folder: Path, faces: Faces) -> System | None:
     of_faces = [files.get(PurePosixPath(name).name) for name in faces.names]
     if not any(of_faces):
         return None
-    answers: Answers = [None if file is None else _of_68(_read_pts(file), file) for file in of_faces]
+    answers: Answers = [None if file is None else _of_68(read_pts(file), file) for file in of_faces]
     return lambda _: answers
 
 
-def _read_pts(path: Path) -> Points:
+def read_pts(path: Path) -> Points:
+    """Returns the points of a .pts file, in pixels that count from 0.
+
+    Raises:
+        UsageError: if it is none.
+    """
     try:
         body = path.read_text(encoding="utf-8-sig").split("{")[1].split("}")[0]
         # iBUG's pixels count from 1.

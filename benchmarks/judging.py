@@ -114,7 +114,7 @@ def openings(systems: Mapping[str, Judged]) -> str:
     for system, found in systems.items():
         tables = (found.annotated, found.aligned)
         cells = [
-            " / ".join(_three(float(table["inner_f1"][mine].mean())) for table in tables) if mine.any() else "-"
+            " / ".join(three(float(table["inner_f1"][mine].mean())) for table in tables) if mine.any() else "-"
             for mine in bins
         ]
         lines.append(_line([system, *cells]))
@@ -132,10 +132,11 @@ def _line(cells: Sequence[str]) -> str:
 def _range(value: float | None, low: float | None, high: float | None, sign: str = "") -> str:
     if value is None or low is None or high is None:
         return "-"
-    return f"{_three(value, sign)} [{_three(low, sign)}, {_three(high, sign)}]"
+    return f"{three(value, sign)} [{three(low, sign)}, {three(high, sign)}]"
 
 
-def _three(value: float, sign: str = "") -> str:
+def three(value: float, sign: str = "") -> str:
+    """Returns a share of at most 1 with three digits, without a leading zero; "+" for a sign where it is not below 0."""
     return f"{value:{sign}.3f}".replace("0.", ".", 1)
 
 

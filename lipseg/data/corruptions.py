@@ -4,7 +4,7 @@ What is drawn about a mouth takes its (56, 2) landmarks and measures in the mout
 view of few pixels and in a whole photo.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -119,7 +119,8 @@ def bearded(image: Pixels, points_px: Array, rng: np.random.Generator) -> Pixels
     # Hairs are noise drawn out along the way that they hang.
     hang = np.arctan2(mouth.across[1], mouth.across[0]) + np.pi / 2 + rng.uniform(-0.5, 0.5)
     line = _line(max(1.5, rng.uniform(0.08, 0.2) * mouth.width), hang)
-    hairs = np.asarray(cv2.filter2D(rng.standard_normal(image.shape[:2], np.float32), -1, line / line.sum()))
+    noise = rng.standard_normal(image.shape[:2], np.float32)
+    hairs = np.asarray(cv2.filter2D(noise, -1, line / line.sum()), np.float32)
     hairs /= max(float(hairs.std()), 1.0e-6)
     colour = _skin(image, points_px) * rng.uniform(0.1, 0.5) if rng.random() < 0.8 else rng.uniform(110, 200)
     share = np.clip(rng.uniform(0.35, 0.9) + 0.25 * hairs, 0, 1)
@@ -223,7 +224,7 @@ class _Ray:
     def distance(self, x: Array, y: Array) -> Array:
         """Returns how far points are from the line."""
         dx, dy = x - np.float32(self.start[0]), y - np.float32(self.start[1])
-        ax, ay = np.float32(self.away)
+        ax, ay = self.away.astype(np.float32)
         along = np.clip(dx * ax + dy * ay, 0, np.float32(self.length))
         return np.hypot(dx - along * ax, dy - along * ay)
 
@@ -254,7 +255,7 @@ class _Mouth:
         height, width = image.shape[:2]
         x = ((np.arange(width) - self.centre[0]) / self.width).astype(np.float32)[None]
         y = ((np.arange(height) - self.centre[1]) / self.width).astype(np.float32)[:, None]
-        cos, sin = np.float32(self.across)
+        cos, sin = self.across.astype(np.float32)
         return x * cos + y * sin, y * cos - x * sin
 
     def inside(self, off: Array, radius: float) -> Array:
@@ -266,17 +267,17 @@ class _Mouth:
         """Returns the parts, moved the way they come from until they hide no more of the landmarks than they may."""
         x, y = self.place(points_px).T
         way = parts[0].away
-        for step in range(_STEPS + 1):
-            moved = [_Ray(part.start + step * _STEP * way, part.away, part.radius, part.length) for part in parts]
-            hidden = np.any([part.distance(x, y) < part.radius for part in moved], axis=0)
-            if hidden.mean() <= _MOST_HIDDEN:
+        for _ in range(_STEPS):
+            if np.any([part.distance(x, y) < part.radius for part in parts], axis=0).mean() <= _MOST_HIDDEN:
                 break
-        return moved
+            parts = [replace(part, start=part.start + _STEP * way) for part in parts]
+        return parts
 
 
 def _oval(u: _Field, v: _Field, below: float, wide: float, high: float) -> _Field:
     """Returns shares, 1 in the middle and 0 outside an ellipse ``below`` the mouth's middle with these half axes."""
-    return np.clip(2.5 * (1 - np.hypot(u / np.float32(wide), (v - np.float32(below)) / np.float32(high))), 0, 1)
+    off = np.hypot(u / np.float32(wide), (v - np.float32(below)) / np.float32(high))
+    return np.clip(np.float32(2.5) * (1 - off), 0, 1)
 
 
 def _skin(image: Pixels, points_px: Array) -> Array:
@@ -288,7 +289,7 @@ def _skin(image: Pixels, points_px: Array) -> Array:
 
 
 def _kernel_grid(reach: float) -> tuple[Array, Array]:
-    steps = np.arange(-int(np.ceil(reach)), int(np.ceil(reach)) + 1)
+    steps = np.arange(-np.ceil(reach), np.ceil(reach) + 1)
     return steps[None], steps[:, None]
 
 
@@ -308,4 +309,4 @@ def _laid_over(image: Pixels, cover: Array, opacity: Array) -> Pixels:
 
 
 def _pixels(levels: Array) -> Pixels:
-    return np.clip(levels, 0, 255).astype(np.uint8)
+    return np.clip(levels + 0.5, 0, 255).astype(np.uint8)
