@@ -1,7 +1,7 @@
 """Rebuilds the model that comes with the package and puts it there.
 
-``make release-model HELEN=/path/to/helen``: runs the pipeline with presets/shipped.yaml in build/release, checks the
-model and replaces lipseg/shipped by it. Nothing else of the checkout changes.
+``make release-model HELEN=/path/to/helen CELEBAMASK=/path/to/celebamask``: runs the pipeline with presets/shipped.yaml
+in build/release, checks the model and replaces lipseg/shipped by it. Nothing else of the checkout changes.
 """
 
 import argparse
@@ -107,46 +107,56 @@ def promote(model: Path, lock: Mapping[str, Any], crops: CropSet, out: Path) -> 
     shutil.rmtree(old, ignore_errors=True)
 
 
-def release(root: Path, preset: Path, work: Path, out: Path, limits: Limits = LIMITS) -> dict[str, Any]:
+def release(
+    sources: Mapping[str, Path],
+    files: Mapping[str, Path],
+    preset: Path,
+    work: Path,
+    out: Path,
+    limits: Limits = LIMITS,
+) -> dict[str, Any]:
     """Rebuilds, checks and promotes the model; returns its card.
 
     Args:
-        root: folder of the faces.
+        sources: folders of the faces; see ``rebuild.prepare``.
+        files: what these folders lack; likewise.
         preset: file of the parameters.
         work: folder that the pipeline runs in.
         out: the model's folder in the package.
         limits: of the figures.
 
     Raises:
-        LipsegError: if the pipeline fails or the model may not be shipped; then ``out`` is as it was.
+        LipsegError: if the faces are not those that the preset wants, the pipeline fails or the model may not be
+            shipped; then ``out`` is as it was.
     """
     try:
         params = yaml.safe_load(preset.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise ParamsError(f"{preset}: cannot be read ({' '.join(str(error).split())})") from error
-    rebuild.prepare(work, params, root)
+    rebuild.prepare(work, params, sources, files)
     rebuild.run(work)
     model, crops = work / "models" / "lipseg", load_crops(work / "data" / "crops")
     found = problems(model, limits)
     card = read_card(model)
     if card["data"]["names_sha256"] != {split: names_sha256(crops, split) for split in SPLITS}:
         found.append(f"{CARD}: names other faces than the crops hold")
-    if str(root.resolve()) in (model / CARD).read_text(encoding="utf-8"):
+    text = (model / CARD).read_text(encoding="utf-8")
+    if any(str(place.resolve()) in text for place in (work, *sources.values(), *files.values())):
         found.append(f"{CARD}: holds a path of this machine")
     if found:
         raise LipsegError(f"{model}: not shipped. " + "; ".join(found))
-    promote(model, rebuild.lock_of(work, root), crops, out)
+    promote(model, rebuild.lock_of(work), crops, out)
     return card
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, required=True, help="folder of the faces, in the preset's data.source")
+    rebuild.add_arguments(parser)
     parser.add_argument("--preset", type=Path, default=Path("presets/shipped.yaml"), help="the parameters")
     parser.add_argument("--work", type=Path, default=Path("build/release"), help="folder that the pipeline runs in")
     parser.add_argument("--out", type=Path, default=Path("lipseg/shipped"), help="the model's folder in the package")
     at = parser.parse_args()
-    card = release(at.root, at.preset, at.work, at.out)
+    card = release(at.source, at.file, at.preset, at.work, at.out)
     for name, file in card["files"].items():
         print(f"{at.out / name}: {file['bytes']} bytes, SHA-256 {file['sha256']}")
     print("now commit it")
