@@ -1,4 +1,4 @@
-"""A tiny model of two sources made, shipped and verified by a rerun, as `make release-model` and `make verify-model` do.
+"""A tiny model of two sources made, shipped and verified by a rerun, as `make release-model` and `verify-model` do it.
 
 The faces are drawn: one source has their points, in Helen's layout, the other their masks.
 """
