@@ -39,7 +39,7 @@ class Views:
             whose axes differ in scale, nearly).
         face: (N,) position of each view's face in its ``CropSet``.
         mirrored: (N,) whether the view shows its face mirrored; its landmarks are then retraced
-            (``lipseg.scheme.retrace``) and may still differ from others (``nets.Hourglass.as_unmirrored``).
+            (``lipseg.scheme.retrace``) and may still differ from others (``model.offsets``).
     """
 
     images: NDArray[np.uint8]

@@ -241,3 +241,30 @@ def error_by(
             # A few failures would press all other dots to the ground; they are in the list of worst faces.
             axes.set_ylim(0, 115 * float(np.percentile(finite, 98)) or 1)
     return svg(figure, "error")
+
+
+def frontier(networks: Mapping[str, Sequence[Any]], figures: Sequence[str]) -> bytes:
+    """Returns networks by their time and what they reach, a panel a figure; those that none beats are joined.
+
+    Args:
+        networks: columns, a row a network: "ms", "view_px", "width", "learns_from" and the figures; more is better.
+        figures: names of the columns to draw.
+    """
+    figure, panes = panels(1, len(figures))
+    times = np.asarray(networks["ms"], np.float64)
+    ways = np.array([str(way) for way in networks["learns_from"]])
+    labels = [f"{int(s)}/{int(w)}" for s, w in zip(networks["view_px"], networks["width"], strict=True)]
+    for axes, name in zip(panes, figures, strict=True):
+        values = np.asarray(networks[name], np.float64)
+        for i, way in enumerate(dict.fromkeys(ways.tolist())):
+            axes.scatter(times[ways == way], values[ways == way], color=SERIES[i], s=26, label=f"learns from {way}")
+        order = np.argsort(times)
+        best = np.maximum.accumulate(values[order])
+        unbeaten = order[values[order] >= best]
+        axes.plot(times[unbeaten], values[unbeaten], color=MUTED, lw=1, zorder=0)
+        for x, y, label in zip(times, values, labels, strict=True):
+            axes.annotate(label, (x, y), (4, -9), textcoords="offset points", fontsize=8, color=MUTED)
+        axes.set_xlabel("CPU a mouth, one thread [ms]")
+        axes.set_ylabel(f"{spaced(name)} F1")
+    legend(panes[0], loc="lower right")
+    return svg(figure, "frontier")

@@ -21,7 +21,7 @@ from lipseg.data.statistics import Normaliser
 from lipseg.errors import LipsegError
 from lipseg.geometry import View
 from lipseg.model.nets import BaseNet, build_net, place, similarity_frame
-from lipseg.model.offsets import SourceOffsets, Tree, radius_of, without_offset
+from lipseg.model.offsets import SourceOffsets, Tree, annotated_radius, without_offset
 from lipseg.params import Augment, Net, TrainBase
 from lipseg.prefetch import prefetch
 from lipseg.progress import progress
@@ -99,7 +99,7 @@ def fit_base(
     graph, weights, stats = nnx.split(net, nnx.Param, nnx.BatchStat)
     offsets = SourceOffsets(crops.sources)
     params = {"net": weights, "offsets": offsets.start()}
-    radius = (radius_of(crops.points_px) / crops.scale).astype(np.float32)
+    radius = annotated_radius(crops)
     faces = np.repeat(crops.indices("train"), train.repeats)
     steps = max(1, len(faces) // train.batch_size)
     optimiser = base_optimiser(train, steps * train.epochs)

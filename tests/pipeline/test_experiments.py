@@ -15,7 +15,7 @@ pytestmark = pytest.mark.pipeline
 def test_an_experiment_changes_one_parameter(copied: Project) -> None:
     done = copied.dvc("exp", "run", "--name", "narrow", "--set-param", "cluster.pca=2")
     assert "narrow" in done.stdout
-    for stage in ("synthesize", "crop", "statistics", "train_base", "extract", "detect", "locate"):
+    for stage in ("synthesize", "crop", "statistics", "teach", "train_base", "extract", "detect", "locate"):
         assert f"Running stage '{stage}'" not in done.stdout
     for stage in ("cluster", "finetune", "export", "calibrate", "evaluate", "report", "bundle"):
         assert f"Running stage '{stage}'" in done.stdout
