@@ -9,7 +9,7 @@ import math
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,26 @@ COMPLETE = (
 
 @dataclass(frozen=True)
 class Limits:
-    """The least and the largest figures of the cascade on jittered boxes with which a model is shipped."""
+    """The least and the largest figures of the cascade on jittered boxes with which a model is shipped.
+
+    Attributes:
+        least: over the test faces of all sources.
+        largest: likewise.
+        of_sources: the least over each source's, of those sources that the model has.
+    """
 
     least: Mapping[str, float]
     largest: Mapping[str, float]
+    of_sources: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
-# What the best of MediaPipe, dlib and a second human annotator reach on Helen's test faces (README, Results).
-LIMITS = Limits({"mouth_f1": 0.911, "lips_f1": 0.825, "inner_f1": 0.597}, {"contour": 0.0164})
+# What the best of MediaPipe, dlib and a second human annotator reach on Helen's test faces, and MediaPipe on
+# CelebAMask-HQ's (README, Results). Where Helen's annotators place mouths is no merit: there the aligned answers count.
+LIMITS = Limits(
+    {"mouth_f1": 0.911, "lips_f1": 0.825, "inner_f1": 0.597},
+    {"contour": 0.0164},
+    {"helen": {"lips_f1_aligned": 0.825}, "celebamask": {"lips_f1": 0.858, "lips_f1_aligned": 0.858}},
+)
 
 
 def problems(folder: Path, limits: Limits = LIMITS) -> list[str]:
@@ -61,11 +73,17 @@ def problems(folder: Path, limits: Limits = LIMITS) -> list[str]:
     size = sum(file.get("bytes", 0) for file in card.get("files", {}).values())
     if size > LARGEST_BYTES:
         found.append(f"{CASCADE} and {LOCATOR}: {size} bytes, more than {LARGEST_BYTES}")
-    figures = card.get("figures", {}).get("jittered", {}).get("cascade", {})
+    figures = card.get("figures", {})
+    over_all = figures.get("jittered", {}).get("cascade", {})
     for name in {**limits.least, **limits.largest}:
-        value, low, high = figures.get(name), limits.least.get(name, -math.inf), limits.largest.get(name, math.inf)
+        value, low, high = over_all.get(name), limits.least.get(name, -math.inf), limits.largest.get(name, math.inf)
         if value is None or not low <= value <= high:
             found.append(f"{name} on jittered boxes is {value}, not within {low:g} and {high:g}")
+    for source, part in figures.get("sources", {}).items():
+        for name, low in limits.of_sources.get(source, {}).items():
+            value = part["cascade"].get(name)
+            if value is None or value < low:
+                found.append(f"{name} on jittered boxes of {source} is {value}, less than {low:g}")
     return found
 
 

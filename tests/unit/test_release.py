@@ -99,6 +99,18 @@ def test_figures_beyond_the_limits_are_named(model, limits, said):
     assert found.startswith(said)
 
 
+def test_every_source_has_limits_of_its_own(model, tmp_path):
+    folder = shutil.copytree(model, tmp_path / "model")
+    card = json.loads((folder / "card.json").read_text())
+    card["figures"]["sources"] = {"masks": {"cascade": {"lips_f1": 0.7}}, "helen": {"cascade": {"lips_f1": 0.9}}}
+    (folder / "card.json").write_text(json.dumps(card))
+    limits = Limits({}, {}, {"masks": {"lips_f1": 0.8, "auc": 0.1}, "helen": {"lips_f1": 0.9}, "ibug": {"lips_f1": 1}})
+    assert release.problems(folder, limits) == [
+        "lips_f1 on jittered boxes of masks is 0.7, less than 0.8",
+        "auc on jittered boxes of masks is None, less than 0.1",
+    ]
+
+
 def test_a_model_that_is_too_large_is_not_shipped(model, monkeypatch):
     monkeypatch.setattr(release, "LARGEST_BYTES", 1000)
     (found,) = release.problems(model, LIMITS)
