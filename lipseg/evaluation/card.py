@@ -88,6 +88,10 @@ def model_card(
             "source": source,
             "what": card_text.what(source),
             **{split: len(crops.indices(split)) for split in SPLITS},
+            "by_source": {
+                source: {split: int((crops.source[crops.indices(split)] == k).sum()) for split in SPLITS}
+                for k, source in enumerate(crops.sources)
+            },
             "skipped": crops.skipped,
             "sha256": crops.sha256,
             "names_sha256": {split: names_sha256(crops, split) for split in SPLITS},

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lipseg.data.crop_set import load_crops
+from lipseg.data.crop_set import SPLITS, load_crops
 from lipseg.data.tables import write_json, write_rows
 from lipseg.errors import LipsegError
 from lipseg.evaluation import runs
@@ -236,9 +236,29 @@ def test_the_card_has_words_for_every_source(card_of, params, source):
     found = card_of(replace(params, data=replace(params.data, source=source)))
     sources = source.split("+")
     assert len(found["data"]["what"]) == len(sources)
-    assert len(found["licence"]) == 1 + len(sources)
+    restricted = source not in ("synthetic", "masks")
+    assert len(found["licence"]) == 1 + len(sources) + restricted
+    assert ("cannot grant" in found["licence"][-1]) == restricted
     assert all(len(found[part]) > 0 for part in ("intended_use", "out_of_scope", "weaknesses"))
-    assert ("commercial use" in " ".join(found["licence"])) == ("helen" in source)
+    terms = " ".join(found["licence"])
+    assert ("Flickr" in terms) == ("helen" in sources)
+    assert ("non-commercial research and educational use only, and not to be passed on" in terms) == (
+        "celebamask" in sources
+    )
+
+
+def test_a_reader_of_the_user_s_own_says_its_terms(card_of, params, tmp_path, monkeypatch):
+    text = "def read(root): ...\nWHAT = 'my faces'\nTERMS = 'Mine alone.'\nGAPS = ('All are twins.',)\n"
+    (tmp_path / "twins_of_mine.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    found = card_of(replace(params, data=replace(params.data, source="helen+twins_of_mine")))
+    assert found["data"]["what"][1] == "my faces"
+    assert "Mine alone." in found["licence"]
+    assert "All are twins." in found["weaknesses"]
+
+
+def test_the_card_counts_the_faces_of_every_source(card):
+    assert card["data"]["by_source"] == {"synthetic": {split: card["data"][split] for split in SPLITS}}
 
 
 def test_the_card_s_weaknesses_are_measured(card, found_weak, at, crops):
