@@ -136,7 +136,7 @@ def _range(value: float | None, low: float | None, high: float | None, sign: str
 
 
 def three(value: float, sign: str = "") -> str:
-    """Returns a share of at most 1 with three digits, without a leading zero; "+" for a sign where it is not below 0."""
+    """Returns a share of at most 1 with three digits, without a leading zero; with "+" for a sign of either kind."""
     return f"{value:{sign}.3f}".replace("0.", ".", 1)
 
 

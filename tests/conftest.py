@@ -147,10 +147,12 @@ def base(drawn_net, net_params):
 @pytest.fixture(scope="session")
 def features(crops, normaliser, base, view, no_augment):
     """The tiny hourglass's features of every split and of two jittered views a training face."""
+    from lipseg.model.offsets import SourceOffsets
     from lipseg.training.features import extract_features
 
+    offsets = SourceOffsets(crops.sources).start()
     augment = replace(no_augment, shift=0.1, scale=0.1, mirror=0.5)
-    return extract_features(crops, normaliser, base, view=view, augment=augment, views=2, seed=0)
+    return extract_features(crops, normaliser, base, offsets, view=view, augment=augment, views=2, seed=0)
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,9 @@
 """What a model card says in words: what models are for, what not, the terms and gaps of each dataset, conventions."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from lipseg.data.annotations import get_reader
 from lipseg.errors import DataError
