@@ -19,6 +19,7 @@ from lipseg.training.self_distillation import taught_by
 TRAIN = TrainBase(
     epochs=3,
     repeats=1,
+    source_weights=(),
     patience=0,
     batch_size=4,
     optimiser="adamw",
