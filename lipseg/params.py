@@ -10,7 +10,7 @@ import re
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
@@ -112,6 +112,9 @@ class TrainBase:
 
     epochs: int = Field(ge=1, description="at most")
     repeats: int = Field(ge=1, description="views of every face in an epoch")
+    source_weights: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(
+        strict=False, description="of each of several sources, by how much more of its views; empty: all alike"
+    )
     patience: int = Field(ge=0, description="epochs without a better validation error before it stops; 0 = never")
     batch_size: int = Field(ge=1, description="views")
     optimiser: Literal["muon", "adamw"] = Field(description="muon is for kernels; AdamW has the rest")
@@ -258,6 +261,9 @@ class Params:
     bundle: Bundle = Field()
 
     def __post_init__(self) -> None:
+        weights, sources = self.train_base.source_weights, self.data.source.split("+")
+        rule = f"empty or have one number for each of the {len(sources)} in data.source"
+        _require(len(weights) in (0, len(sources)), "train_base.source_weights", rule, list(weights))
         view = self.view
         seen = {"view.size_px": view.size_px} | ({"teach.size_px": self.teach.size_px} if self.teach.teachers else {})
         for key, size in seen.items():

@@ -29,6 +29,7 @@ from lipseg.progress import progress
 from lipseg.training.checkpoint import Checkpoint, pack, unpack
 from lipseg.training.losses import contour_error, dense_losses, landmark_loss, nme
 from lipseg.training.optim import base_optimiser, ema
+from lipseg.training.shares import faces_shown
 
 
 class Batch(NamedTuple):
@@ -101,8 +102,7 @@ def fit_base(
     offsets = SourceOffsets(crops.sources)
     params = {"net": weights, "offsets": offsets.start()}
     radius = annotated_radius(crops)
-    faces = np.repeat(crops.indices("train"), train.repeats)
-    steps = max(1, len(faces) // train.batch_size)
+    steps = max(1, len(faces_shown(crops, train.repeats, train.source_weights, seed, 0)) // train.batch_size)
     optimiser = base_optimiser(train, steps * train.epochs)
     step, evaluate = _make_steps(graph, optimiser, train, normaliser, offsets)
     shown = validation_views(crops, view, train.validate_on, seed)
@@ -123,6 +123,7 @@ def fit_base(
         totals = np.zeros(5)
         pending = None
         too_much = _offsets_of_all(offsets, state.mean_params["offsets"], crops.source, radius)
+        faces = faces_shown(crops, train.repeats, train.source_weights, seed, epoch)
         for batch in _batches(crops, faces, view, augment, train, maps, radius, too_much, rng):
             state, metrics = step(state, batch)
             # Fetch the previous step's figures while this one runs.

@@ -17,6 +17,7 @@ from lipseg.training.checkpoint import Checkpoint
 TRAIN = TrainBase(
     epochs=3,
     repeats=1,
+    source_weights=(),
     patience=0,
     batch_size=4,
     optimiser="adamw",

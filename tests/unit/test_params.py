@@ -247,3 +247,14 @@ def test_a_missing_or_binary_file_is_named(tmp_path):
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ParamsError, match="not valid YAML"):
         load_params(tmp_path / "binary.yaml")
+
+
+def test_there_are_as_many_weights_as_sources():
+    two = changed(data__source="helen+ibug", train_base__source_weights=[1.0, 0.5])
+    assert parse_params(two).train_base.source_weights == (1.0, 0.5)
+    with pytest.raises(
+        ParamsError, match=r"train_base\.source_weights: must be empty or have one .* 1 in data\.source"
+    ):
+        parse_params(changed(train_base__source_weights=[1.0, 0.5]))
+    with pytest.raises(ParamsError, match=r"train_base\.source_weights: must be greater than 0"):
+        parse_params(changed(train_base__source_weights=[0.0]))

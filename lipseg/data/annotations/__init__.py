@@ -33,6 +33,7 @@ class FaceSample:
         annotation: the annotation file, for messages.
         scale: pixels of this image over pixels of the one that was annotated, where it was made larger or smaller
             after that.
+        group: faces of one dataset with the same group, as those of one photo, all train or all validate; "" for none.
         labels: of a face that is labelled by masks, a function that returns its label map, (height, width) uint8: 0
             background, 1 upper lip, 2 lower lip, 3 inner mouth, covering the picture from corner to corner with
             however many pixels. It is called in another process: let it be a ``functools.partial`` of a module's
@@ -47,6 +48,7 @@ class FaceSample:
     state: str = ""
     annotation: Path | None = None
     scale: float = 1.0
+    group: str = ""
     labels: Callable[[], NDArray[np.uint8]] | None = None
 
 
