@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -22,13 +23,12 @@ def extract_features(
     crops: CropSet, normaliser: Normaliser, net: BaseNet, *, view: View, augment: Augment, views: int, seed: int
 ) -> FeatureSet:
     """Returns the features of every face on its true box, of ``views`` augmented views of each training face, and of
-    the jittered validation views that the heads are stopped on. The landmarks of mirrored views are made as unmirrored
-    ones would be."""
+    the jittered validation views that the heads are chosen on."""
 
     @jax.jit
-    def encode(images: jax.Array, points: jax.Array, mirrored: jax.Array) -> tuple[jax.Array, ...]:
+    def encode(images: jax.Array) -> tuple[jax.Array, ...]:
         encoded = nnx.merge(*nnx.split(net)).encode(normaliser(images), train=False)
-        return encoded.features, encoded.frame, net.as_unmirrored(points, mirrored, encoded.frame)
+        return encoded.features, encoded.sampled.astype(jnp.float16), encoded.frame
 
     parts: list[dict[str, Any]] = []
     jittered = validation_views(crops, view, "jittered", seed)
@@ -38,16 +38,16 @@ def extract_features(
     def add(found: Views, split: str, boxes: str) -> None:
         columns: list[tuple[Any, ...]] = []
         for rows in fixed_batches(len(found), _BATCH):
-            encoded = encode(found.images[rows], found.points_unit[rows], found.mirrored[rows])
-            columns.append(tuple(np.asarray(column) for column in encoded))
+            columns.append(tuple(np.asarray(column) for column in encode(found.images[rows])))
             bar.update(len(np.unique(rows)))
         n = len(found)
-        features, frames, truth = (np.concatenate(column)[:n] for column in zip(*columns, strict=True))
+        features, sampled, frames = (np.concatenate(column)[:n] for column in zip(*columns, strict=True))
         parts.append(
             {
                 "features": features,
+                "sampled": sampled,
                 "frame": frames,
-                "points_unit": truth,
+                "points_unit": found.points_unit,
                 "iod_unit": found.iod_unit,
                 "face": found.face,
                 "split": np.full(n, split),

@@ -49,14 +49,15 @@ def at(tmp_path_factory, crops, features, mixture, cascade, predictor, systems, 
     write_rows(
         root / "curves.csv",
         [
-            {"head": head, "epoch": epoch, "train_error": 0.1, "validation_error": 0.1 - 0.01 * epoch}
-            for head in ("0", "control")  # the second component had no faces to learn from
-            for epoch in range(3)
+            {"head": head, "pull": pull, "train_error": 0.1, "validation_error": 0.1 - 0.01 / pull}
+            for head in ("control", "components")
+            for pull in (1.0, 3.0)
         ],
     )
-    facts = {"won": True, "faces": 5, "validation_faces": 2, "base_error": 0.1, "tuned_error": 0.08}
-    never = {"won": False, "faces": 0, "validation_faces": 0, "base_error": None, "tuned_error": None}
-    save_heads(root / "heads", cascade.heads, cascade.control, {"components": [facts, never], "control": facts})
+    facts = {"won": True, "kept": "own", "faces": 5, "validation_faces": 2, "base_error": 0.1, "tuned_error": 0.08}
+    never = {"won": False, "kept": "base", "faces": 0, "validation_faces": 0, "base_error": None, "tuned_error": None}
+    told = {"components": [facts, never], "control": facts, "base_error": 0.1}
+    save_heads(root / "heads", cascade.heads, cascade.control, cascade.projection, told)
     ranked = [{"coverage": c, "ranking": r, "contour": c / 50} for r in ("score", "best possible") for c in (0.5, 1.0)]
     write_rows(root / "calibration" / "risk_coverage.csv", ranked)
     bins = [{"group": "all", "score": s, "share": s, "trials": 9} for s in (0.1, 0.9)]

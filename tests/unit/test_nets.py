@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("strict_types")
 
 # Compiled whole: operation by operation they would be dozens of programs.
 soft_argmax, place = jax.jit(layers.soft_argmax), jax.jit(nets.place)
-similarity_frame, normalise = jax.jit(nets.similarity_frame), jax.jit(nets._normalise)
+similarity_frame, normalise = jax.jit(nets.similarity_frame), jax.jit(nets.normalise)
 
 
 def parameters(net):
