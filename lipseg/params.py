@@ -162,7 +162,7 @@ class Cluster:
 
 @dataclass(frozen=True, config=_STRICT)
 class Finetune:
-    """The heads, one a component, on frozen convolutions: FC5 and FC6 of the base, and units of their own beside its."""
+    """The heads, one a component, on frozen convolutions: the base's FC5 and FC6 with units of their own beside."""
 
     sampled: int = Field(ge=0, description="channels kept of those that the decoder has at each landmark (hourglass)")
     units: int = Field(ge=1, le=112, description="of a head's own in FC5")

@@ -3,7 +3,6 @@
 The same numbers give the same bytes.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,9 +1,9 @@
 """The heads of the mixture's components: FC5 and FC6 of the base network, and units of their own beside its.
 
-A head's FC5 has the base's units and U of its own, its FC6 adds up both. The base's units are the same in every head and
-are not repeated. A head's own units read more than the base's: beside the F features, C channels of the decoder sampled
-at the 56 landmarks of the first answer, of which one projection, shared by all landmarks and heads, keeps D each. So a
-head is the base with something added, and heads may be compared, held towards each other, and given up for the base.
+A head's FC5 has the base's units and U of its own, its FC6 adds up both. The base's units are the same in every head
+and are not repeated. A head's own units read more than the base's: beside the F features, C channels of the decoder
+sampled at the 56 landmarks of the first answer, of which one projection, shared by all landmarks and heads, keeps D
+each. So a head is the base with something added: heads can be compared, held towards each other, and given up.
 
 Letters in shapes: N views, F features, C channels, D of them kept, R = F + 56 D readings, U units, K heads.
 """

@@ -17,6 +17,7 @@ import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
+from lipseg import scheme
 from lipseg.data.augment import fixed_batches
 from lipseg.data.feature_set import FeatureSet
 from lipseg.model.heads import OUTPUTS, change, readings
@@ -164,8 +165,8 @@ def fit_projection(sampled: NDArray[np.floating[Any]], kept: int) -> Arrays:
         kept: D, at most; none of more than C.
     """
     channels = sampled.shape[-1]
-    points = sampled.reshape(-1, channels).astype(np.float64)
-    centre = points.mean(0) if len(points) else np.zeros(channels)
+    points = sampled.reshape(len(sampled) * scheme.N_POINTS, channels).astype(np.float64)
+    centre = points.mean(0)
     _, sizes, ways = np.linalg.svd(np.cov(points - centre, rowvar=False, bias=True).reshape(channels, channels))
     basis = (ways / np.sqrt(np.maximum(sizes, 1e-12))[:, None])[:kept].T
     return {"centre": centre.astype(np.float32), "basis": basis.astype(np.float32)}

@@ -15,7 +15,7 @@ from lipseg.model.nets import place
 from lipseg.params import Finetune
 from lipseg.training.heads import Regression, fit_heads, fit_projection, head_points, validation_of
 
-PARAMS = Finetune(sampled=2, units=8, control_pull=(1e-3,), pull=(1e-3,), assignment="hard", resamples=200)
+PARAMS = Finetune(sampled=2, units=8, control_pull=(0.3,), pull=(0.3,), assignment="hard", resamples=200)
 SIDE = 150  # the feature that says which component a face belongs to
 
 
@@ -97,7 +97,7 @@ def test_a_strong_pull_leaves_the_control_at_the_base_and_heads_at_the_control(b
 
 
 def test_the_strength_with_the_least_validation_error_is_taken(base, faces):
-    fits = fit_heads(base.head, faces, TWO, replace(PARAMS, control_pull=(1e9,), pull=(1e9, 1e-3, 1.0)))
+    fits = fit_heads(base.head, faces, TWO, replace(PARAMS, control_pull=(1e9,), pull=(1e9, 0.3, 1.0)))
     errors = {trial.pull: trial.validation_error for trial in fits.trials if trial.head == "components"}
     assert len(errors) == 3
     assert fits.pulls == (1e9, min(errors, key=lambda pull: errors[pull]))
@@ -118,7 +118,7 @@ def test_a_component_without_faces_has_the_control(base, faces):
 
 
 def test_soft_heads_of_clear_responsibilities_are_the_hard_ones(base, faces):
-    hard, soft = (fit_heads(base.head, faces, TWO, replace(PARAMS, assignment=a)) for a in ("hard", "soft"))
+    hard, soft = (fit_heads(base.head, faces, TWO, replace(PARAMS, units=112, assignment=a)) for a in ("hard", "soft"))
     held_out = validation_of(faces)
     pick = TWO.assign(held_out.features)[0].argmax(1)
     points = [head_points(base.head, held_out, fits.components, fits.projection, pick) for fits in (hard, soft)]

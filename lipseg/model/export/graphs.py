@@ -6,11 +6,8 @@ time of what jax2onnx and onnxslim make of the same networks (most of whose node
 unknown size), load in half of it, are made in .05 s instead of 8 s, and need no package but onnx.
 """
 
-from typing import Any
-
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from lipseg import scheme
 from lipseg.inference.locator import POINTS
