@@ -275,3 +275,15 @@ def test_a_place_on_the_edge_of_two_cells_decides_nothing():
     assert _on_edge(inside, inside, 32, none).tolist() == [False, False]
     assert _on_edge(edge, edge, 32, none).tolist() == [False, True]
     assert _on_edge(edge, edge, 0, none).tolist() == [False, False]
+
+
+def test_components_that_share_a_head_have_it_once(drawn_net):
+    cascade = built(drawn_net, *KINDS["hourglass"])
+    heads = {name: np.stack([array[0], array[1], array[0]]) for name, array in cascade.heads.items()}
+    parts = (cascade.net, heads, cascade.projection, cascade.mixture, cascade.normaliser, cascade.view)
+    sharing = Cascade(*parts)
+    model = cascade_graph(sharing)
+    largest = check_cascade(model, sharing, seen(32))["largest"]
+    assert largest["points_unit"] < 1e-3
+    size = heads["fc5.kernel"][0].nbytes
+    assert cascade_graph(cascade).ByteSize() - model.ByteSize() > size

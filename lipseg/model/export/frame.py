@@ -74,6 +74,7 @@ def with_own_units(
         heads: K heads' arrays, stacked.
         component: (N,) int64, each view's head; may be missing where K is 1.
     """
+    heads, places = _distinct(heads)
     k, r, u = heads["fc5.kernel"].shape
     # The hidden layers of all heads are one product. Then all but the picked one's become 0: no weights are moved.
     kernel = heads["fc5.kernel"].transpose(1, 0, 2).reshape(r, k * u)
@@ -81,11 +82,20 @@ def with_own_units(
     if component is None or k == 1:
         bias = g.constant(heads["fc6.bias"][0])
     else:
+        component = component if len(places) == k else g("Gather", places, component)
         picked = g("OneHot", component, np.array(k), np.array([0.0, 1.0]))
         bias = g("MatMul", picked, heads["fc6.bias"])
         hidden = g("Mul", g.reshape(hidden, 0, k, u), g("Unsqueeze", picked, np.array([2])))
         hidden = g.reshape(hidden, 0, k * u)
     return g("Add", relative, g("Gemm", hidden, heads["fc6.kernel"].reshape(k * u, 2 * _P), bias))
+
+
+def _distinct(heads: dict[str, NDArray[Any]]) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
+    """Returns stacked heads without repetitions (components whose head did not win share one), and each one's place."""
+    content = [b"".join(array[k].tobytes() for array in heads.values()) for k in range(len(heads["fc5.bias"]))]
+    first = list(dict.fromkeys(content))
+    rows = [content.index(one) for one in first]
+    return {name: array[rows] for name, array in heads.items()}, np.array([first.index(one) for one in content])
 
 
 def placed(g: Graph, relative: Tensor, frame: Frame) -> Tensor:
