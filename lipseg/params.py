@@ -20,6 +20,8 @@ from lipseg.geometry import View
 
 Section = TypeVar("Section")
 
+Positive = Annotated[float, Field(gt=0)]
+
 # Strict: "3" and 3.0 are no 3 and true is no 1; an int is fine where a float is wanted.
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -170,16 +172,20 @@ class Cluster:
 
 @dataclass(frozen=True, config=_STRICT)
 class Finetune:
-    """The heads (FC5 + FC6), one a component, on frozen convolutions."""
+    """The heads, one a component, on frozen convolutions: the base's FC5 and FC6 with units of their own beside."""
 
-    epochs: int = Field(ge=1, description="at most")
-    patience: int = Field(ge=1, description="epochs without a better validation error before a head stops")
-    batch_size: int = Field(ge=1, description="views")
-    learning_rate: float = Field(gt=0)
-    pull: float = Field(ge=0, description="weight of the squared distance to the base's head")
+    sampled: int = Field(ge=0, description="channels kept of those that the decoder has at each landmark (hourglass)")
+    units: int = Field(ge=1, le=112, description="of a head's own in FC5")
+    control_pull: tuple[Positive, ...] = Field(
+        min_length=1, strict=False, description="of the control towards the base; the best on validation is taken"
+    )
+    pull: tuple[Positive, ...] = Field(
+        min_length=1, strict=False, description="of the heads towards the control; the best on validation is taken"
+    )
     assignment: Literal["hard", "soft"] = Field(
         description="hard: a head learns from its own faces; soft: from all, weighted by responsibility"
     )
+    resamples: int = Field(ge=100, description="of the bootstrap on validation faces that a head has to pass")
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -124,23 +124,22 @@ def _selection_chart(table: dict[str, list[Any]], params: Params) -> Chart:
 
 def _head_chart(curves: dict[str, list[Any]], heads: dict[str, Any]) -> Chart:
     rows = []
-    for name, facts in [*enumerate(heads["components"]), ("control", heads["control"])]:
-        mine = [i for i, head in enumerate(curves.get("head", [])) if head == str(name)]
+    for name in ("control", "components"):
+        mine = [i for i, head in enumerate(curves.get("head", [])) if head == name]
         rows.append(
             {
-                "component": name,
-                "epoch": [float(curves["epoch"][i]) for i in mine],
+                "head": name,
+                "pull": [float(curves["pull"][i]) for i in mine],
                 "validation_error": [float(curves["validation_error"][i]) for i in mine],
-                "base_error": facts["base_error"] or float("nan"),
-                "kept": facts["won"],
             }
         )
     return Chart(
-        "Fine-tuning of the heads",
-        "The change of the validation error against the base's head, for each component's head and for the control "
-        "(one head tuned on every face); a head that never falls below the line is given up for the base's. The error "
-        "is the distance between the outlines, or the NME where train_base.tangential is 1.",
-        figures.head_curves(rows),
+        "Strength of the pulls",
+        "The change of the validation error against the base's head: of the control (one head fitted to every face), "
+        "by how strongly it is held towards the base, and of the components' heads, by how strongly they are held "
+        "towards the control. The error is the distance between the outlines, or the NME where train_base.tangential "
+        "is 1. A head is used only where it then beats base and control on its own validation faces beyond chance.",
+        figures.pull_curves(rows, heads["base_error"]),
     )
 
 
@@ -158,7 +157,7 @@ def _components(
                 mean_face=iio.imread(mean) if mean.exists() else None,
                 gallery=[iio.imread(gallery)] if gallery.exists() else [],
                 metrics={name: part for name, part in results.get(str(k), {}).items() if name in ("base", "cascade")},
-                kept=heads["components"][k]["won"],
+                kept=heads["components"][k]["kept"],
                 note=f"known states: {states}" if states else "",
             )
         )
@@ -266,7 +265,9 @@ def _notes(crops: CropSet, heads: dict[str, Any], params: Params) -> list[str]:
     won = sum(head["won"] for head in heads["components"])
     if won < len(heads["components"]):
         total = len(heads["components"])
-        notes.append(f"{total - won} of {total} heads did not win on validation: the base's head stays there.")
+        notes.append(
+            f"{total - won} of {total} heads did not win on validation: the control or the base answers there."
+        )
     if sum(crops.skipped.values()):
         notes.append(f"{sum(crops.skipped.values())} faces could not be used; skipped.csv beside the crops says why.")
     return notes

@@ -3,7 +3,6 @@
 The same numbers give the same bytes.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -202,40 +201,30 @@ def calibration_plot(curves: Mapping[str, Sequence[Any]], bins: Mapping[str, Seq
     return svg(figure, "score")
 
 
-def head_curves(heads: Sequence[Mapping[str, Any]]) -> bytes:
-    """Returns the validation error of every head over its epochs, relative to the base head's on the same faces.
+def pull_curves(heads: Sequence[Mapping[str, Any]], base_error: float | None) -> bytes:
+    """Returns the validation error by the strength of the pull, relative to the base head's on the same faces.
 
     Args:
-        heads: a mapping a head: ``component`` (its number, or the name of another head), ``validation_error`` (one
-            value an epoch), ``base_error`` (the base head's on the same validation faces) and optionally ``epoch`` (the
-            horizontal axis) and ``kept`` (whether the head replaced the base head).
+        heads: a mapping a panel: ``head`` (its name), ``pull`` and ``validation_error`` (one value a strength).
+        base_error: of the base's head; None where there are no validation faces.
     """
-    columns = min(max(len(heads), 1), 4)
-    figure, grid = panels(max(-(-len(heads) // columns), 1), columns, sharey=True)
-    for axes in grid[len(heads) :]:
-        axes.set_visible(False)
+    figure, grid = panels(1, max(len(heads), 1), sharey=True)
     for i, (axes, head) in enumerate(zip(grid, heads, strict=False)):
         values = np.asarray(head["validation_error"], np.float64)
-        epochs = np.asarray(head.get("epoch", np.arange(1, len(values) + 1)), np.float64)
-        base = float(head["base_error"])
-        kept = head.get("kept")
-        # A component without validation faces has no base error to compare with.
-        if len(values) and math.isfinite(base) and base > 0 and np.isfinite(values).any():
-            colour = SERIES[2] if kept is False else SERIES[1]
-            change = 100 * (values / base - 1)
+        if base_error and np.isfinite(values).any():
+            order = np.argsort(head["pull"])
+            pulls, change = np.asarray(head["pull"], np.float64)[order], 100 * (values[order] / base_error - 1)
             best = int(np.nanargmin(change))
-            axes.plot(epochs, change, color=colour)
-            axes.plot(epochs[best], change[best], "o", ms=4, color=colour)
+            axes.plot(pulls, change, color=SERIES[1])
+            axes.plot(pulls[best], change[best], "o", ms=4, color=SERIES[1])
+            axes.set_xscale("log")
         else:
             axes.text(0.5, 0.7, "no validation faces", transform=axes.transAxes, ha="center", color=MUTED)
         axes.axhline(0, color=MUTED, lw=1, ls="--")
-        fate = "" if kept is None else (": own head" if kept else ": base kept")
-        name = head["component"]
-        axes.set_title(f"{name if isinstance(name, str) else f'component {name}'}{fate}", size=TITLE_SIZE)
-        if i % columns == 0:
+        axes.set_title(head["head"], size=TITLE_SIZE)
+        axes.set_xlabel("strength of the pull")
+        if i == 0:
             axes.set_ylabel("error against base [%]")
-        if i + columns >= len(heads):
-            axes.set_xlabel("epoch")
     return svg(figure, "heads")
 
 

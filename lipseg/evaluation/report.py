@@ -69,7 +69,7 @@ class Component:
         mean_face: (height, width, 3) uint8 RGB, the mean crop of its training faces; None without a face.
         gallery: (height, width, 3) uint8 RGB crops of its most typical training faces, or one sheet of them.
         metrics: system ("base", "cascade") -> ``metrics.summarise`` of its test faces.
-        kept: whether its own head replaced the base head; None where that is not known.
+        kept: whose head it has, "own", "control" or "base"; None where that is not known.
         note: a plain remark, e.g. which known mouth states it holds.
     """
 
@@ -78,7 +78,7 @@ class Component:
     mean_face: NDArray[np.uint8] | None
     gallery: Sequence[NDArray[np.uint8]] = ()
     metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    kept: bool | None = None
+    kept: str | None = None
     note: str = ""
 
 

@@ -16,6 +16,7 @@ from lipseg.inference.runtime import LocatorConstants, Runtime
 from lipseg.model.buckets import in_buckets
 from lipseg.model.confidence import Confidence
 from lipseg.model.evidence import gather_evidence
+from lipseg.model.heads import change, readings
 from lipseg.model.mixture import Mixture
 from lipseg.model.nets import BaseNet, place
 from lipseg.model.weights import Arrays
@@ -43,7 +44,8 @@ class Cascade:
 
     Args:
         net: the base network with its weights.
-        heads: the K heads' arrays, stacked (K first), named as in ``Head``.
+        heads: the K heads' arrays, stacked (K first), see ``lipseg.model.heads``.
+        projection: of the sampled channels, see ``heads.readings``.
         mixture: picks the head.
         normaliser: of the views.
         view: the geometry of the views.
@@ -58,6 +60,7 @@ class Cascade:
         self,
         net: BaseNet,
         heads: Arrays,
+        projection: Arrays,
         mixture: Mixture,
         normaliser: Normaliser,
         view: View,
@@ -73,9 +76,10 @@ class Cascade:
             raise ModelError(f"the mixture wants {len(mixture.centre)} features, the network gives {net.features}")
         if normaliser.mean.shape not in ((3,), (view.size, view.size, 3)):
             raise ModelError(f"the statistics are of {normaliser.mean.shape}, the views of {view.size} pixels a side")
-        self.net, self.heads, self.mixture, self.normaliser = net, heads, mixture, normaliser
+        self.net, self.heads, self.projection = net, heads, projection
+        self.mixture, self.normaliser = mixture, normaliser
         self.view, self.control, self.confidence = view, control, confidence
-        self._run = _compiled(net, heads, control, mixture, normaliser, view, confidence)
+        self._run = _compiled(net, heads, projection, control, mixture, normaliser, view, confidence)
 
     def runtime(self, locator: LocatorConstants | None = None) -> Runtime:
         """Returns the constants that inference needs beside the network, those of its locator among them."""
@@ -96,6 +100,7 @@ class Cascade:
 def _compiled(
     net: BaseNet,
     heads: Arrays,
+    projection: Arrays,
     control: Arrays | None,
     mixture: Mixture,
     normaliser: Normaliser,
@@ -103,24 +108,19 @@ def _compiled(
     confidence: Confidence | None,
 ) -> Any:
     graph, state = nnx.split(net)
-    residual = net.head.residual
     arrays = Mixture(**{name: jnp.asarray(array) for name, array in mixture.arrays().items()})  # type: ignore[arg-type]
-
-    def outputs(features: jax.Array, stacked: Arrays) -> jax.Array:
-        """(N, K, 112) of K stacked heads."""
-        hidden = jnp.tanh(jnp.einsum("nf,kfh->nkh", features, stacked["fc5.kernel"]) + jnp.asarray(stacked["fc5.bias"]))
-        change = jnp.einsum("nkh,kho->nko", hidden, stacked["fc6.kernel"]) + jnp.asarray(stacked["fc6.bias"])
-        return features[:, None, : change.shape[-1]] + change if residual else change
 
     @jax.jit
     def run(images: jax.Array) -> tuple[jax.Array, ...]:
         model = nnx.merge(graph, state)
         encoded = model.encode(normaliser(images), train=False)
-        base = place(encoded.frame, model.head(encoded.features))
+        relative = model.head(encoded.features)
+        base = place(encoded.frame, relative)
+        seen = readings(encoded.features, encoded.sampled, projection, jnp)
         responsibilities, score = arrays.assign(encoded.features, jnp)
         chosen = responsibilities.argmax(1)
-        picked = jnp.take_along_axis(outputs(encoded.features, heads), chosen[:, None, None], axis=1)[:, 0]
-        cascade = place(encoded.frame, picked)
+        picked = jnp.take_along_axis(change(seen, heads, jnp), chosen[:, None, None], axis=1)[:, 0]
+        cascade = place(encoded.frame, relative + picked)
         deviance = arrays.deviance(encoded.features, jnp)
         # A stretched view is filled by the mouth whatever its size.
         evidence = gather_evidence(encoded, cascade, deviance, view.margin if view.shape == "square" else 1.0)
@@ -129,7 +129,8 @@ def _compiled(
         if control is None:
             single = base
         else:
-            single = place(encoded.frame, outputs(encoded.features, {k: v[None] for k, v in control.items()})[:, 0])
+            alone = {name: array[None] for name, array in control.items()}
+            single = place(encoded.frame, relative + change(seen, alone, jnp)[:, 0])
         return base, cascade, single, responsibilities, score, evidence
 
     return run

@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -31,7 +32,7 @@ def extract_features(
     seed: int,
 ) -> FeatureSet:
     """Returns the features of every face on its true box, of ``views`` augmented views of each training face, and of
-    the jittered validation views that the heads are stopped on. The landmarks are made what the first source's
+    the jittered validation views that the heads are chosen on. The landmarks are made what the first source's
     annotators would have given for pictures that are not mirrored (``SourceOffsets``)."""
     sources, radius = SourceOffsets(crops.sources), annotated_radius(crops)
 
@@ -39,7 +40,8 @@ def extract_features(
     def encode(images: Any, points: Any, mirrored: Any, source: Any, radius: Any) -> tuple[jax.Array, ...]:
         encoded = nnx.merge(*nnx.split(net)).encode(normaliser(images), train=False)
         too_much = sources.of(offsets, source, mirrored, radius)
-        return encoded.features, encoded.frame, without_offset(points, too_much, encoded.frame)
+        truth = without_offset(points, too_much, encoded.frame)
+        return encoded.features, encoded.sampled.astype(jnp.float16), encoded.frame, truth
 
     parts: list[dict[str, Any]] = []
     jittered = validation_views(crops, view, "jittered", seed)
@@ -55,10 +57,11 @@ def extract_features(
             columns.append(tuple(np.asarray(column) for column in encoded))
             bar.update(len(np.unique(rows)))
         n = len(found)
-        features, frames, truth = (np.concatenate(column)[:n] for column in zip(*columns, strict=True))
+        features, sampled, frames, truth = (np.concatenate(column)[:n] for column in zip(*columns, strict=True))
         parts.append(
             {
                 "features": features,
+                "sampled": sampled,
                 "frame": frames,
                 "points_unit": truth,
                 "iod_unit": found.iod_unit,

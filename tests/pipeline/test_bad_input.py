@@ -187,10 +187,10 @@ def test_too_many_unusable_faces_fail_the_crop_stage(finished: Project, tmp_path
 
 def test_dvc_stops_at_a_failed_stage(copied: Project) -> None:
     """The error reaches the user through dvc, and what came before stays good."""
-    copied.set_params({"finetune.learning_rate": -1.0})
+    copied.set_params({"finetune.units": 0})
     done = copied.dvc("repro", check=False)
     assert done.returncode != 0
-    assert "error: params.yaml: finetune.learning_rate" in done.stderr
+    assert "error: params.yaml: finetune.units" in done.stderr
     assert "Traceback" not in done.stderr
     assert (copied.root / "data/base/base.safetensors").is_file()
     copied.git("checkout", "--quiet", "--", "params.yaml")

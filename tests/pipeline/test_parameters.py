@@ -35,12 +35,12 @@ CASES: dict[str, tuple[Any, str, str]] = {
     "teach.width": (8, "teach", f"train_base {FROM_BASE}"),
     "teach.share": (0.25, "train_base", FROM_BASE),
     "train_base.learning_rate": (0.001, "teach train_base", FROM_BASE),
-    "train_base.loss": ("l2", "teach train_base finetune", f"extract cluster {JUDGED}"),
-    "train_base.tangential": (0.5, "teach train_base finetune", f"extract cluster {JUDGED}"),
+    "train_base.loss": ("l2", "teach train_base", FROM_BASE),
+    "train_base.tangential": (0.5, "teach train_base finetune", f"extract cluster {FROM_HEADS}"),
     "train_base.optimiser": ("adamw", "teach train_base", FROM_BASE),
     "extract.views": (2, "extract", f"cluster finetune {FROM_HEADS}"),
     "cluster.restarts": (2, "cluster", f"finetune {FROM_HEADS}"),
-    "finetune.pull": (0.1, "finetune", FROM_HEADS),
+    "finetune.pull": ([1.0], "finetune", FROM_HEADS),
     "detect.threshold": (0.5, "detect", f"locate {JUDGED}"),
     "locate.learning_rate": (0.004, "locate export", "calibrate evaluate"),
     "calibrate.bound": (0.03, "calibrate", "evaluate"),
@@ -131,7 +131,7 @@ def test_cluster_and_finetune_really_leave_the_base_alone(copied: Project) -> No
     assert (digest(base), digest(features)) == kept
 
     fitted = digest(mixture)
-    copied.set_params({"finetune.learning_rate": 0.01})
+    copied.set_params({"finetune.units": 8})
     # DVC exports nothing anew where all heads came out as before.
     assert copied.repro("export")[0] == "finetune"
     assert (digest(base), digest(features), digest(mixture)) == (*kept, fitted)

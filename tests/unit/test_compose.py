@@ -52,14 +52,15 @@ def at(tmp_path_factory, crops, features, mixture, cascade, predictor, systems, 
     write_rows(
         root / "curves.csv",
         [
-            {"head": head, "epoch": epoch, "train_error": 0.1, "validation_error": 0.1 - 0.01 * epoch}
-            for head in ("0", "control")  # the second component had no faces to learn from
-            for epoch in range(3)
+            {"head": head, "pull": pull, "train_error": 0.1, "validation_error": 0.1 - 0.01 / pull}
+            for head in ("control", "components")
+            for pull in (1.0, 3.0)
         ],
     )
-    facts = {"won": True, "faces": 5, "validation_faces": 2, "base_error": 0.1, "tuned_error": 0.08}
-    never = {"won": False, "faces": 0, "validation_faces": 0, "base_error": None, "tuned_error": None}
-    save_heads(root / "heads", cascade.heads, cascade.control, {"components": [facts, never], "control": facts})
+    facts = {"won": True, "kept": "own", "faces": 5, "validation_faces": 2, "base_error": 0.1, "tuned_error": 0.08}
+    never = {"won": False, "kept": "base", "faces": 0, "validation_faces": 0, "base_error": None, "tuned_error": None}
+    told = {"components": [facts, never], "control": facts, "base_error": 0.1}
+    save_heads(root / "heads", cascade.heads, cascade.control, cascade.projection, told)
     ranked = [{"coverage": c, "ranking": r, "contour": c / 50} for r in ("score", "best possible") for c in (0.5, 1.0)]
     write_rows(root / "calibration" / "risk_coverage.csv", ranked)
     bins = [{"group": "all", "score": s, "share": s, "trials": 9} for s in (0.1, 0.9)]
@@ -101,7 +102,9 @@ def test_the_report_holds_what_the_run_left(report, crops, params):
 
 def test_best_and_worst_are_sorted_by_the_cascade_s_error_on_jittered_boxes(report, at, crops):
     nme = 100 * runs.load_runs(at.results / "predictions.npz", crops)["jittered"].tables["cascade"]["nme"]
-    best, worst = ([float(p.caption.split(": ")[1].split()[0]) for p in part] for part in (report.best, report.worst["synthetic"]))
+    best, worst = (
+        [float(p.caption.split(": ")[1].split()[0]) for p in part] for part in (report.best, report.worst["synthetic"])
+    )
     np.testing.assert_allclose(best, np.sort(nme), atol=6e-3)
     np.testing.assert_allclose(worst, np.sort(nme)[::-1], atol=6e-3)
 
@@ -135,7 +138,12 @@ def test_several_sources_have_their_tables_charts_and_worst_faces(params, at, cr
     assert sum(len(faces) for faces in report.worst.values()) == report.sources["all together"]["faces"] == 8
     write_report(tmp_path / "index.html", report)
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
-    for text in ("Every source apart", "<h3>Worst faces of b</h3>", ">all together, 8 faces</th>", "in its own convention"):
+    for text in (
+        "Every source apart",
+        "<h3>Worst faces of b</h3>",
+        ">all together, 8 faces</th>",
+        "in its own convention",
+    ):
         assert text in page
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("strict_types")
 
 # Compiled whole: operation by operation they would be dozens of programs.
 soft_argmax, place = jax.jit(layers.soft_argmax), jax.jit(nets.place)
-similarity_frame, normalise = jax.jit(nets.similarity_frame), jax.jit(nets._normalise)
+similarity_frame, normalise = jax.jit(nets.similarity_frame), jax.jit(nets.normalise)
 
 
 def parameters(net):
@@ -85,8 +85,8 @@ def test_the_hourglass_counts_its_parameters(base):
     def conv_norm(i, o, k):
         return k * k * i * o + 2 * o
 
-    w = [4, 8, 12, 16]
-    expected = conv_norm(12, 4, 3) + conv_norm(16, 96, 1) + (4 * 3 + 3) + (4 * 56 + 56)
+    w = [4, 8, 16, 32]
+    expected = conv_norm(12, 4, 3) + conv_norm(32, 96, 1) + (4 * 3 + 3) + (4 * 56 + 56)
     expected += sum(2 * conv_norm(c, c, 3) for c in w[1:]) + sum(2 * conv_norm(c, c, 3) for c in w[:-1])
     expected += sum(conv_norm(a, b, 3) + conv_norm(b, a, 1) for a, b in pairwise(w))
     assert parameters(base) == expected + (208 * 8 + 8) + (8 * 112 + 112)

@@ -102,12 +102,12 @@ def charts() -> dict[str, bytes]:
             covariance="diag",
         ),
         "ced": figures.ced_plot({"jittered": {"base": base, "cascade": base * 0.9}, "exact": {"base": base * 0.8}}),
-        "heads": figures.head_curves(
+        "heads": figures.pull_curves(
             [
-                {"component": 0, "validation_error": [0.05, 0.04], "base_error": 0.05, "kept": True},
-                {"component": 1, "validation_error": [], "base_error": float("nan"), "kept": False},
-                {"component": "control", "epoch": [5, 10], "validation_error": [0.05, 0.06], "base_error": 0.05},
-            ]
+                {"head": "control", "pull": [3.0, 1.0], "validation_error": [0.05, 0.04]},
+                {"head": "components", "pull": [], "validation_error": []},
+            ],
+            0.05,
         ),
         "places": figures.places({"a": rng.normal(0, 0.02, (40, 2)), "b": np.full((3, 2), np.nan)}),
         "error": figures.error_by({"opening [%]": rng.uniform(0, 1, 40)}, {"base": base, "cascade": base * 0.9}),
@@ -359,5 +359,5 @@ def test_charts_are_repeatable_and_take_the_page_s_colours(svgs: dict[str, bytes
     assert "held-out log-likelihood [nats a face]" in text
     assert "BIC (decides)" in text
     heads = svgs["heads"].decode()
-    for label in ("no validation faces", ">component 0: own head<", ">component 1: base kept<", ">control<"):
+    for label in ("no validation faces", ">control<", ">components<", ">strength of the pull<"):
         assert label in heads
