@@ -4,9 +4,9 @@ Figures are looked up in the summaries of ``metrics.summarise`` by dotted names 
 """
 
 import math
-from itertools import product
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 Summary = Mapping[str, Any]

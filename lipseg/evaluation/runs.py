@@ -244,7 +244,12 @@ def headline(found: dict[str, Any]) -> dict[str, Any]:
 
 def _place_and_overlap(figures: Mapping[str, Any]) -> dict[str, float | None]:
     """Returns NME, contour, right, down, and the mean F1 of three regions in every way of judging."""
-    found = {"nme": figures["nme"]["mean"], "contour": figures["contour"]["mean"], "right": figures["right"], "down": figures["down"]}
+    found = {
+        "nme": figures["nme"]["mean"],
+        "contour": figures["contour"]["mean"],
+        "right": figures["right"],
+        "down": figures["down"],
+    }
     found |= {f"{region}_f1": figures[region]["f1_mean"] for region in _JUDGED}
     for way in (ALIGNED, OWN):
         if way in figures:

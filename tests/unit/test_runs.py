@@ -112,8 +112,11 @@ def test_every_source_is_judged_apart_and_in_every_way(predictor, systems, two):
         )
         assert others["own"]["mouth"]["f1_mean"] == pytest.approx(moved["mouth_f1"].mean())
         # All together: each source is aligned by itself.
-        both = sum(full["sources"][source]["faces"] * full["sources"][source][boxes]["systems"]["base"]["aligned"]
-                   ["mouth"]["f1_mean"] for source in full["sources"])
+        both = sum(
+            full["sources"][source]["faces"]
+            * full["sources"][source][boxes]["systems"]["base"]["aligned"]["mouth"]["f1_mean"]
+            for source in full["sources"]
+        )
         assert full[boxes]["systems"]["base"]["aligned"]["mouth"]["f1_mean"] == pytest.approx(both / len(faces))
     json.dumps(full, allow_nan=False)
     short = runs.headline(full)["sources"]["theirs"]
