@@ -84,7 +84,8 @@ def face_metrics(
         the true one over the width of the true mouth's box, NaN where nothing was found on the canvas;
         ``mouth_width``, ``box_width`` (of the mouth's upright box), ``opening`` (true inner over true mouth area) and
         ``inter_ocular`` of the truth; and for each of ``REGIONS``: ``R_intersection``, ``R_truth``, ``R_predicted``
-        (canvas pixels), ``R_f1`` and ``R_iou`` (0..1). The last two are NaN for ``inner`` when its true area is below 2 % of the mouth's bounding box.
+        (canvas pixels), ``R_f1`` and ``R_iou`` (0..1). The last two are NaN for ``inner`` when its true area is below
+        2 % of the mouth's bounding box.
 
     Raises:
         ValueError: for a wrong shape, a coordinate that is not finite, a normaliser that is not positive or a true
