@@ -184,7 +184,8 @@ def places(sources: Mapping[str, Any]) -> list[str]:
         right, down = figures["right"], figures["down"]
         said.append(
             f"On the {part['faces']} test faces of {source}: {lips}; its mouths lie {abs(right):.1%} of their width "
-            f"{'right' if right > 0 else 'left'} of and {abs(down):.1%} {'below' if down > 0 else 'above'} the annotated."
+            f"{'right' if right > 0 else 'left'} of and {abs(down):.1%} {'below' if down > 0 else 'above'} "
+            "the annotated."
         )
     return said
 

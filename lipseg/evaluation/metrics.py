@@ -83,8 +83,9 @@ def face_metrics(
         inter-ocular distance, outer and inner averaged; ``right`` and ``down``: how far the mouth's centroid lies off
         the true one over the width of the true mouth's box, NaN where nothing was found on the canvas;
         ``mouth_width``, ``box_width`` (of the mouth's upright box), ``opening`` (true inner over true mouth area) and
-        ``inter_ocular`` of the truth; and for each of ``REGIONS``: ``R_intersection``, ``R_truth``, ``R_predicted`` (canvas pixels), ``R_f1`` and ``R_iou``
-        (0..1). The last two are NaN for ``inner`` when its true area is below 2 % of the mouth's bounding box.
+        ``inter_ocular`` of the truth; and for each of ``REGIONS``: ``R_intersection``, ``R_truth``, ``R_predicted``
+        (canvas pixels), ``R_f1`` and ``R_iou`` (0..1). The last two are NaN for ``inner`` when its true area is below
+        2 % of the mouth's bounding box.
 
     Raises:
         ValueError: for a wrong shape, a coordinate that is not finite, a normaliser that is not positive or a true
@@ -210,8 +211,8 @@ def summarise(table: Mapping[str, NDArray[Any]], select: Mask | None = None) -> 
     """Returns the figures of a split as nested dictionaries of finite numbers, None where there is none.
 
     Missed faces count 0 in every overlap, count as failed in ``failure_rate`` and ``auc``, and are left out of the
-    statistics of ``nme``, ``nme_width`` and ``contour`` (of which ``nme.fail_at_0.1`` is one) and of the means ``right``
-    and ``down``.
+    statistics of ``nme``, ``nme_width`` and ``contour`` (of which ``nme.fail_at_0.1`` is one) and of the means of
+    ``right`` and ``down``.
 
     Args:
         table: from ``per_face``.

@@ -134,7 +134,7 @@ def test_several_sources_have_their_tables_charts_and_worst_faces(params, at, cr
     write_json(results / "summary.json", runs.summary(found, two, moved, params.evaluate, 0))
     report = compose_report(params, Namespace(**{**vars(at), "crops": folder, "results": results}))
     assert list(report.sources) == ["all together", *report.worst] == ["all together", "a", "b"]
-    assert [chart.title for chart in report.errors][0] == "Where the mouths lie"
+    assert report.errors[0].title == "Where the mouths lie"
     assert sum(len(faces) for faces in report.worst.values()) == report.sources["all together"]["faces"] == 8
     write_report(tmp_path / "index.html", report)
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
@@ -308,8 +308,8 @@ def test_a_card_tells_the_sources_apart(card):
     own = {"faces": 7, "jittered": {"systems": {"cascade": figures | {"own": {"lips": {"f1_mean": 0.85}}}}}}
     (first, second) = places({"celebamask": part, "helen": own})
     assert first == (
-        "On the 7 test faces of celebamask: lips F1 0.81 as annotated, 0.84 with all answers moved by one constant; its "
-        "mouths lie 2.1% of their width right of and 0.4% above the annotated."
+        "On the 7 test faces of celebamask: lips F1 0.81 as annotated, 0.84 with all answers moved by one constant; "
+        "its mouths lie 2.1% of their width right of and 0.4% above the annotated."
     )
     assert "0.85 in the convention of these annotators; " in second
 
