@@ -25,6 +25,11 @@ from lipseg.data.crop_set import CropSet
 from lipseg.geometry import Affine, Array, View, bounding_box, from_unit, to_unit, warp
 from lipseg.params import Augment
 
+# What a share of the views suffers (keys ``blur`` and ``occlude``), and how often each; each sums to 1.
+_DEGRADED = {"soft": 0.3, "noise": 0.2, "defocus": 0.13, "motion": 0.15, "coarse": 0.09, "file": 0.13}
+_OCCLUDED = {"patch": 0.35, "hand": 0.3, "microphone": 0.2, "beard": 0.15}
+# Mean grey level of a dark picture; its logarithm is drawn.
+_DARK = (10.0, 50.0)
 # Jitter of the validation boxes; the test boxes of the evaluation are drawn in the same way.
 VALIDATION_JITTER = Augment(
     shift=0.10, scale=0.15, roll=0.0, stretch=0.0, warp=0.0, mirror=0.0, colour=0.0, blur=0.0, occlude=0.0
@@ -33,12 +38,6 @@ VALIDATION_JITTER = Augment(
 _WARP_GRID = 4
 # Steps of the fixed point that finds where a landmark comes to lie; each shrinks the error by the field's slope.
 _WARP_STEPS = 8
-
-# What a share of the views suffers (keys ``blur`` and ``occlude``), and how often each; each sums to 1.
-_DEGRADED = {"soft": 0.3, "noise": 0.2, "defocus": 0.13, "motion": 0.15, "coarse": 0.09, "file": 0.13}
-_OCCLUDED = {"patch": 0.35, "hand": 0.3, "microphone": 0.2, "beard": 0.15}
-# Mean grey level of a dark picture; its logarithm is drawn.
-_DARK = (10.0, 50.0)
 
 # Picture, landmarks in unit coordinates, map to the image, inter-ocular distance in unit coordinates, face, mirrored.
 _OneView = tuple[NDArray[np.uint8], NDArray[np.float32], Array, float, int, bool]
