@@ -125,10 +125,17 @@ class TrainBase:
     mask_weight: float = Field(ge=0, description="of the auxiliary region masks (hourglass)")
     map_weight: float = Field(ge=0, description="of the landmark maps' spread about the truth (hourglass)")
     validate_on: Literal["jittered", "exact"] = Field(description="boxes of the validation faces")
-    generations: int = Field(
-        ge=1, description="each after the first learns afresh, from the annotations and the best network before it"
-    )
-    teacher: float = Field(ge=0, le=1, description="share of that network's answers in what a generation learns")
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Teach:
+    """Teachers of the base network: networks of the same kind that learn as it does, larger or for longer."""
+
+    teachers: int = Field(ge=0, le=16, description="their answers are averaged; 0 = none, the annotations alone teach")
+    epochs: int = Field(ge=1, description="at most")
+    width: int = Field(ge=4, le=256, description="hourglass: channels at the highest resolution")
+    size_px: int = Field(ge=16, le=512, multiple_of=8, description="pixels a side of what they see")
+    share: float = Field(ge=0, le=1, description="of their answers in the landmarks that the base network learns")
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -239,6 +246,7 @@ class Params:
     augment: Augment = Field()
     statistics: Statistics = Field()
     net: Net = Field()
+    teach: Teach = Field()
     train_base: TrainBase = Field()
     extract: Extract = Field()
     cluster: Cluster = Field()
@@ -250,11 +258,13 @@ class Params:
     bundle: Bundle = Field()
 
     def __post_init__(self) -> None:
-        view, size = self.view, self.view.size_px
-        if self.net.kind == "tcnn":
-            _require(size == 40, "view.size_px", "40 for net.kind tcnn", size)
-        else:
-            _require(size % 16 == 0, "view.size_px", "a multiple of 16 for net.kind hourglass", size)
+        view = self.view
+        seen = {"view.size_px": view.size_px} | ({"teach.size_px": self.teach.size_px} if self.teach.teachers else {})
+        for key, size in seen.items():
+            if self.net.kind == "tcnn":
+                _require(size == 40, key, "40 for net.kind tcnn", size)
+            else:
+                _require(size % 16 == 0, key, "a multiple of 16 for net.kind hourglass", size)
         if view.shape == "square":
             # A view that leaves its crop shows repeated edge pixels instead of the picture.
             roll, jitter = math.radians(min(self.augment.roll, 45.0)), self.augment

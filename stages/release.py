@@ -28,8 +28,8 @@ LOCK, FACES = "dvc.lock", "faces.csv"
 LARGEST_BYTES = 8_000_000
 # Sections that a card must have, none of them empty.
 COMPLETE = (
-    *("name", "description", "intended_use", "out_of_scope", "weaknesses", "licence", "data", "figures", "intervals"),
-    *("params", "artifacts_sha256", "libraries", "machine", "files", "runtime"),
+    *("name", "description", "intended_use", "out_of_scope", "weaknesses", "annotators", "licence", "data"),
+    *("figures", "intervals", "params", "artifacts_sha256", "libraries", "machine", "files", "runtime"),
 )
 
 

@@ -72,8 +72,7 @@ def makeup(
 
     from lipseg.progress import progress
 
-    # Lipstick goes where the lips are, and not where annotators would have drawn them.
-    segmenter = load_segmenter(model, detector, min_score, threads, unbiased=True)
+    segmenter = load_segmenter(model, detector, min_score, threads)
     failed = 0
     jobs = list(zip((image.path for image in images), targets, strict=True))
     for path, target in progress(jobs, total=len(jobs), unit="file") if len(jobs) > 1 else jobs:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -25,11 +26,6 @@ from lipseg.data.crop_set import CropSet
 from lipseg.geometry import Affine, Array, View, bounding_box, from_unit, to_unit, warp
 from lipseg.params import Augment
 
-# What a share of the views suffers (keys ``blur`` and ``occlude``), and how often each; each sums to 1.
-_DEGRADED = {"soft": 0.3, "noise": 0.2, "defocus": 0.13, "motion": 0.15, "coarse": 0.09, "file": 0.13}
-_OCCLUDED = {"patch": 0.35, "hand": 0.3, "microphone": 0.2, "beard": 0.15}
-# Mean grey level of a dark picture; its logarithm is drawn.
-_DARK = (10.0, 50.0)
 # Jitter of the validation boxes; the test boxes of the evaluation are drawn in the same way.
 VALIDATION_JITTER = Augment(
     shift=0.10, scale=0.15, roll=0.0, stretch=0.0, warp=0.0, mirror=0.0, colour=0.0, blur=0.0, occlude=0.0
@@ -39,9 +35,25 @@ _WARP_GRID = 4
 # Steps of the fixed point that finds where a landmark comes to lie; each shrinks the error by the field's slope.
 _WARP_STEPS = 8
 
-# Picture, landmarks in unit coordinates, map to the image, inter-ocular distance in unit coordinates, face, mirrored.
-_OneView = tuple[NDArray[np.uint8], NDArray[np.float32], Array, float, int, bool]
+# What a share of the views suffers (keys ``blur`` and ``occlude``), and how often each; each sums to 1.
+_DEGRADED = {"soft": 0.3, "noise": 0.2, "defocus": 0.13, "motion": 0.15, "coarse": 0.09, "file": 0.13}
+_OCCLUDED = {"patch": 0.35, "hand": 0.3, "microphone": 0.2, "beard": 0.15}
+# Mean grey level of a dark picture; its logarithm is drawn.
+_DARK = (10.0, 50.0)
+
 _VALIDATION_DRAWS = 3  # jittered boxes of every validation face
+
+
+class _OneView(NamedTuple):
+    """One of ``Views``."""
+
+    image: NDArray[np.uint8]
+    points_unit: NDArray[np.float32]
+    to_image: Array
+    iod_unit: float
+    face: int
+    mirrored: bool
+    bend: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +68,9 @@ class Views:
             whose axes differ in scale, nearly).
         face: (N,) position of each view's face in its ``CropSet``.
         mirrored: (N,) whether the view shows its face mirrored; its landmarks are then retraced
-            (``lipseg.scheme.retrace``) and may still differ from others (``nets.Hourglass.as_unmirrored``).
+            (``lipseg.scheme.retrace``) and may still differ from others (``model.offsets``).
+        bend: (N, 4, 4, 2) float32 the warp, zero of views without: on a grid across the view, how far from a pixel lay
+            what it shows, in view pixels (x, y); cubic between (``displacements``).
     """
 
     images: NDArray[np.uint8]
@@ -65,6 +79,7 @@ class Views:
     iod_unit: NDArray[np.float32]
     face: NDArray[np.intp]
     mirrored: NDArray[np.bool_]
+    bend: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -134,23 +149,9 @@ def fixed_batches(n: int, size: int) -> Iterator[NDArray[np.intp]]:
         yield np.minimum(np.arange(start, start + size), n - 1)
 
 
-def region_maps(points_unit: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """Returns (N, size, size, 3) float32 coverage of upper lip, lower lip and inner mouth, anti-aliased.
-
-    Args:
-        points_unit: (N, 56, 2) landmarks in unit coordinates.
-        size: pixels a side of the maps.
-    """
-    fine, shift = 4 * size, 4
-    maps = np.zeros((len(points_unit), size, size, 3), np.float32)
-    for i, points in enumerate(points_unit):
-        polygons = scheme.region_polygons(points)
-        for k, region in enumerate(("upper", "lower", "inner")):
-            canvas = np.zeros((fine, fine), np.uint8)
-            vertices = np.round((polygons[region] * fine - 0.5) * (1 << shift)).astype(np.int32)
-            cv2.fillPoly(canvas, [vertices], 255, shift=shift)
-            maps[i, ..., k] = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
-    return maps / np.float32(255)
+def displacements(bend: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """Returns (size, size, 2) how far from each pixel of a warped view lies what it shows (``Views.bend``)."""
+    return np.asarray(cv2.resize(bend, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def _one_view(
@@ -164,7 +165,8 @@ def _one_view(
     landmarks = scheme.retrace(crops.points_px[i]) if mirrored else crops.points_px[i]
     points = to_unit(to_image.inverse()(landmarks), view.size)
     iod = crops.inter_ocular_px[i] / (to_image.scale * view.size)
-    return image, points.astype(np.float32), to_image.matrix, iod, i, mirrored
+    straight = np.zeros((_WARP_GRID, _WARP_GRID, 2), np.float32)
+    return _OneView(image, points.astype(np.float32), to_image.matrix, iod, i, mirrored, straight)
 
 
 def _deformed(seen: _OneView, strength: float, rng: np.random.Generator) -> _OneView:
@@ -177,24 +179,24 @@ def _deformed(seen: _OneView, strength: float, rng: np.random.Generator) -> _One
         strength: of the displacements, mouth widths, up to.
         rng: draws the field.
     """
-    image, points, to_image, iod, face, mirrored = seen
-    size = len(image)
-    reach = strength * np.ptp(points[:, 0]) * size
-    coarse = rng.uniform(-reach, reach, (_WARP_GRID, _WARP_GRID, 2)).astype(np.float32)
-    field = np.asarray(cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC))
+    size = len(seen.image)
+    reach = strength * np.ptp(seen.points_unit[:, 0]) * size
+    bend = rng.uniform(-reach, reach, seen.bend.shape).astype(np.float32)
+    field = displacements(bend, size)
     at = np.stack(np.meshgrid(np.arange(size), np.arange(size)), axis=-1).astype(np.float32) + field
     # The pixel at p shows what was at p + field(p), so what was at q now lies where p + field(p) = q.
-    warped = cv2.remap(image, at[..., 0], at[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    before = from_unit(points, size).astype(np.float32)
+    warped = cv2.remap(seen.image, at[..., 0], at[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    before = from_unit(seen.points_unit, size).astype(np.float32)
     after = before
     for _ in range(_WARP_STEPS):
         x, y = after[None, :, 0], after[None, :, 1]
         after = before - cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
-    return np.asarray(warped, np.uint8), to_unit(after, size).astype(np.float32), to_image, iod, face, mirrored
+    points = to_unit(after, size).astype(np.float32)
+    return seen._replace(image=np.asarray(warped, np.uint8), points_unit=points, bend=bend)
 
 
 def _stack(views: list[_OneView]) -> Views:
-    images, points, matrices, iods, faces, mirrored = zip(*views, strict=True)
+    images, points, matrices, iods, faces, mirrored, bends = zip(*views, strict=True)
     return Views(
         images=np.stack(images),
         points_unit=np.stack(points),
@@ -202,6 +204,7 @@ def _stack(views: list[_OneView]) -> Views:
         iod_unit=np.array(iods, np.float32),
         face=np.array(faces, np.intp),
         mirrored=np.array(mirrored, bool),
+        bend=np.stack(bends),
     )
 
 

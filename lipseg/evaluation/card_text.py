@@ -1,4 +1,7 @@
-"""What a model card says in words: what models are for, what not, and the terms and gaps of each dataset."""
+"""What a model card says in words: what models are for, what not, the terms and gaps of each dataset, conventions."""
+
+from collections.abc import Mapping
+from typing import Any
 
 INTENDED_USE = (
     "Landmarks, contours and masks of the lips and the inner mouth in pictures and videos of people who agreed: "
@@ -84,3 +87,34 @@ def terms(source: str) -> list[str]:
 def gaps(source: str) -> list[str]:
     """Returns the weaknesses that are known of each dataset of ``data.source`` without measuring."""
     return [gap for name in source.split("+") for gap in _GAPS.get(name, ())]
+
+
+def annotators(found: Mapping[str, Any]) -> list[str]:
+    """Returns whose lips the model's answers are, and where the other sources' annotators draw them, a sentence each.
+
+    Args:
+        found: the content of the JSON file of the stage ``conventions``.
+    """
+    reference, others = found["reference"], found["conventions"]
+    said = [f"The answer is the lips as the annotators of '{reference}' draw them."]
+    if not others:
+        said.append("It has learnt from no others, by whom to tell whether these place mouths a little to one side.")
+    for source in others:
+        places = "; ".join(
+            f"{_place(row, 'right', 'to the right', 'to the left')} and {_place(row, 'down', 'lower', 'higher')} "
+            f"at {row['mouths']} mouths ({row['width_px']:.0f} pixels)"
+            for row in found["measured"]
+            if row["source"] == source
+        )
+        said.append(
+            f"The annotators of '{source}' place mouths elsewhere, in per cent of the mouth's width with 95 % "
+            f"intervals: {places}. --convention {source} gives contours as they would have drawn them."
+        )
+    return said
+
+
+def _place(row: Mapping[str, Any], way: str, positive: str, negative: str) -> str:
+    value, low, high = row[way]
+    if value < 0:
+        value, low, high, positive = -value, -high, -low, negative
+    return f"{value:.1f} [{low:.1f}, {high:.1f}] {positive}"

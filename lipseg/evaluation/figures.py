@@ -144,6 +144,36 @@ def ced_plot(errors: Mapping[str, Mapping[str, NDArray[np.floating[Any]]]]) -> b
     return svg(figure, "ced")
 
 
+def places(offsets: Mapping[str, NDArray[np.floating[Any]]]) -> bytes:
+    """Returns how far mouths lie off the annotated ones: a dot a face and a large one for the mean of each source.
+
+    Args:
+        offsets: source -> (N, 2) to the right and down as shares of the mouth's width; NaN for a missed face.
+    """
+    figure, (axes, *_) = panels(1, 1)
+    for i, (source, found) in enumerate(offsets.items()):
+        shown = 100 * found[np.isfinite(found).all(1)]
+        if not len(shown):
+            continue
+        colour = SERIES[(1, 0, 3, 4)[i % 4]]
+        dots = shown[:: -(-len(shown) // _MOST_DOTS)]
+        axes.plot(*dots.T, "o", ms=2.5, mew=0, alpha=0.3, color=colour)
+        axes.plot(*shown.mean(0), "o", ms=8, color=colour, label=source)
+    axes.axhline(0, color=RULE)
+    axes.axvline(0, color=RULE)
+    axes.set_xlabel("right [% of the mouth's width]")
+    axes.set_ylabel("down [% of the mouth's width]")
+    axes.invert_yaxis()
+    # A few failures would press all other dots together; they are in the list of worst faces.
+    everything = np.abs(np.concatenate([100 * found[np.isfinite(found).all(1)] for found in offsets.values()]))
+    reach = float(np.percentile(everything, 98)) if len(everything) else 1.0
+    axes.set_xlim(-1.2 * reach, 1.2 * reach)
+    axes.set_ylim(1.2 * reach, -1.2 * reach)
+    axes.set_aspect("equal")
+    legend(axes)
+    return svg(figure, "places")
+
+
 def calibration_plot(curves: Mapping[str, Sequence[Any]], bins: Mapping[str, Sequence[Any]]) -> bytes:
     """Returns the risk-coverage curves on the left and the reliability diagram on the right.
 
@@ -241,3 +271,30 @@ def error_by(
             # A few failures would press all other dots to the ground; they are in the list of worst faces.
             axes.set_ylim(0, 115 * float(np.percentile(finite, 98)) or 1)
     return svg(figure, "error")
+
+
+def frontier(networks: Mapping[str, Sequence[Any]], figures: Sequence[str]) -> bytes:
+    """Returns networks by their time and what they reach, a panel a figure; those that none beats are joined.
+
+    Args:
+        networks: columns, a row a network: "ms", "view_px", "width", "learns_from" and the figures; more is better.
+        figures: names of the columns to draw.
+    """
+    figure, panes = panels(1, len(figures))
+    times = np.asarray(networks["ms"], np.float64)
+    ways = np.array([str(way) for way in networks["learns_from"]])
+    labels = [f"{int(s)}/{int(w)}" for s, w in zip(networks["view_px"], networks["width"], strict=True)]
+    for axes, name in zip(panes, figures, strict=True):
+        values = np.asarray(networks[name], np.float64)
+        for i, way in enumerate(dict.fromkeys(ways.tolist())):
+            axes.scatter(times[ways == way], values[ways == way], color=SERIES[i], s=26, label=f"learns from {way}")
+        order = np.argsort(times)
+        best = np.maximum.accumulate(values[order])
+        unbeaten = order[values[order] >= best]
+        axes.plot(times[unbeaten], values[unbeaten], color=MUTED, lw=1, zorder=0)
+        for x, y, label in zip(times, values, labels, strict=True):
+            axes.annotate(label, (x, y), (4, -9), textcoords="offset points", fontsize=8, color=MUTED)
+        axes.set_xlabel("CPU a mouth, one thread [ms]")
+        axes.set_ylabel(f"{spaced(name)} F1")
+    legend(panes[0], loc="lower right")
+    return svg(figure, "frontier")

@@ -1,7 +1,6 @@
 """The deep cascade: base convolutions, the mixture that picks a head, K heads (Wu et al., arXiv 1511.04031)."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import jax
@@ -10,17 +9,15 @@ import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
-from lipseg import scheme
 from lipseg.data.statistics import Normaliser
 from lipseg.errors import ModelError
 from lipseg.geometry import View
-from lipseg.inference.annotation_bias import sideways_bias
 from lipseg.inference.runtime import LocatorConstants, Runtime
 from lipseg.model.buckets import in_buckets
 from lipseg.model.confidence import Confidence
 from lipseg.model.evidence import gather_evidence
 from lipseg.model.mixture import Mixture
-from lipseg.model.nets import BaseNet, Hourglass, place
+from lipseg.model.nets import BaseNet, place
 from lipseg.model.weights import Arrays
 
 _BUCKETS = (1, 2, 4, 8, 16, 32)
@@ -80,18 +77,9 @@ class Cascade:
         self.view, self.control, self.confidence = view, control, confidence
         self._run = _compiled(net, heads, control, mixture, normaliser, view, confidence)
 
-    @cached_property
-    def bias(self) -> NDArray[np.float32]:
-        """(2,) how far annotators placed the landmarks to one side, see ``annotation_bias.sideways_bias``."""
-        if not isinstance(self.net, Hourglass):
-            return np.zeros(2, np.float32)
-        mean_shape = self.mixture.centre[: 2 * scheme.N_POINTS].reshape(-1, 2)
-        return sideways_bias(np.asarray(self.net.mirror_offset[...]), mean_shape)
-
     def runtime(self, locator: LocatorConstants | None = None) -> Runtime:
         """Returns the constants that inference needs beside the network, those of its locator among them."""
-        x, y = map(float, self.bias)
-        return Runtime(self.view, self.mixture.components, locator, bias=(x, y))
+        return Runtime(self.view, self.mixture.components, locator)
 
     def outputs(self, views: NDArray[np.uint8]) -> CascadeOutput:
         """Returns the outputs of base, cascade and control for (N, size, size, 3) uint8 RGB views.

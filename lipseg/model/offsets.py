@@ -15,8 +15,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
 from lipseg import scheme
+from lipseg.data.crop_set import CropSet
 from lipseg.model.nets import place
 
 Array = jax.Array
@@ -44,8 +46,8 @@ class SourceOffsets:
         Returns:
             for each source, in the mouth's frame (``nets.similarity_frame``): ``mirrored`` (112,) of mirrored views,
             and but for the reference ``plain`` (112,) of the others and ``pixels`` (2,), to the right and down, of
-            either kind, in thirties of pixels of the picture that was annotated. All have one axis: no optimiser takes them for
-            matrices.
+            either kind, in units of 30 pixels of the picture that was annotated. All have one axis: no optimiser takes
+            them for matrices.
         """
         tree: Tree = {}
         for i, source in enumerate(self.sources):
@@ -84,6 +86,7 @@ def without_offset(points: Array, offset: Array, frame: Array) -> Array:
     return points - (place(frame, offset) - frame[:, None, :2])
 
 
-def radius_of(points: np.ndarray[Any, np.dtype[np.floating[Any]]]) -> Any:
-    """Returns (N,) the RMS radius of landmarks (N, 56, 2) about their mean, in their own unit."""
-    return np.sqrt(((points - points.mean(1, keepdims=True)) ** 2).sum(-1).mean(1))
+def annotated_radius(crops: CropSet) -> NDArray[np.float32]:
+    """Returns (N,) the RMS radius of every face's landmarks, in pixels of the picture that was annotated."""
+    centred = crops.points_px - crops.points_px.mean(1, keepdims=True)
+    return (np.sqrt((centred**2).sum(-1).mean(1)) / crops.scale).astype(np.float32)

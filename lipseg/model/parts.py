@@ -10,6 +10,7 @@ from lipseg.errors import ModelError, ParamsError
 from lipseg.geometry import View
 from lipseg.model.mixture import SCORE_POINTS, Mixture
 from lipseg.model.nets import BaseNet, empty_net
+from lipseg.model.offsets import SourceOffsets, Tree
 from lipseg.model.weights import Arrays, load_arrays, module_arrays, restore, save_arrays
 from lipseg.params import Net, ViewParams, as_dict, parse_section
 
@@ -17,6 +18,29 @@ from lipseg.params import Net, ViewParams, as_dict, parse_section
 def save_base(path: Path, net: BaseNet, net_params: Net, view: ViewParams) -> None:
     """Writes a base network with what is needed to build it again."""
     save_arrays(path, module_arrays(net), {"net": as_dict(net_params), "view": asdict(view.geometry())})
+
+
+def save_offsets(path: Path, offsets: Tree) -> None:
+    """Writes the offsets of the sources, see ``offsets.SourceOffsets``."""
+    arrays = {f"{i}.{part}": array for i, tree in enumerate(offsets.values()) for part, array in tree.items()}
+    save_arrays(path, arrays, {"sources": list(offsets)})
+
+
+def load_offsets(path: Path) -> Tree:
+    """Returns what ``save_offsets`` wrote.
+
+    Raises:
+        ModelError: naming the file and the array that is missing or does not fit.
+    """
+    arrays, meta = load_arrays(path)
+    expected = SourceOffsets(tuple(meta.get("sources", ()))).start()
+    for i, tree in enumerate(expected.values()):
+        for part, array in tree.items():
+            found = arrays.get(name := f"{i}.{part}")
+            if found is None or found.shape != array.shape:
+                raise ModelError(f"{path}: the array '{name}' is missing or of another shape; run `train_base` again")
+            tree[part] = found
+    return expected
 
 
 def load_base(path: Path) -> tuple[BaseNet, View]:

@@ -15,13 +15,14 @@ import optax
 from flax import nnx
 from numpy.typing import NDArray
 
-from lipseg.data.augment import Views, fixed_batches, region_maps, sample_views, validation_views
+from lipseg.data.augment import Views, fixed_batches, sample_views, validation_views
 from lipseg.data.crop_set import CropSet
+from lipseg.data.regions import region_targets
 from lipseg.data.statistics import Normaliser
 from lipseg.errors import LipsegError
 from lipseg.geometry import View
 from lipseg.model.nets import BaseNet, build_net, place, similarity_frame
-from lipseg.model.offsets import SourceOffsets, Tree, radius_of, without_offset
+from lipseg.model.offsets import SourceOffsets, Tree, annotated_radius, without_offset
 from lipseg.params import Augment, Net, TrainBase
 from lipseg.prefetch import prefetch
 from lipseg.progress import progress
@@ -32,7 +33,7 @@ from lipseg.training.optim import base_optimiser, ema
 
 class Batch(NamedTuple):
     """One batch of B views: see ``Views``; source (B,) and radius_px (B,) as ``SourceOffsets.of`` wants them; regions
-    (B, M, M, 3) as ``region_maps`` gives them.
+    (B, M, M, 3) as ``region_targets`` gives them.
 
     NumPy arrays on the host, which the jitted step takes as they are.
     """
@@ -99,7 +100,7 @@ def fit_base(
     graph, weights, stats = nnx.split(net, nnx.Param, nnx.BatchStat)
     offsets = SourceOffsets(crops.sources)
     params = {"net": weights, "offsets": offsets.start()}
-    radius = (radius_of(crops.points_px) / crops.scale).astype(np.float32)
+    radius = annotated_radius(crops)
     faces = np.repeat(crops.indices("train"), train.repeats)
     steps = max(1, len(faces) // train.batch_size)
     optimiser = base_optimiser(train, steps * train.epochs)
@@ -242,7 +243,7 @@ def _batches(
 ) -> Iterator[Batch]:
     """Returns one epoch of shuffled, augmented batches, prefetched in a thread of its own.
 
-    The region masks are drawn from the landmarks without the offsets learnt so far (N, 2, 112), ``too_much``.
+    The region masks are those without the offsets learnt so far (N, 2, 112), ``too_much``.
     """
     order = rng.permutation(faces)
     if len(order) < train.batch_size:
@@ -260,7 +261,7 @@ def _batches(
             views.mirrored,
             crops.source[views.face].astype(np.int32),
             radius[views.face],
-            region_maps(shown, map_size),
+            region_targets(crops, views, shown, map_size),
         )
 
     return prefetch(make, range(len(chunks)), 1)

@@ -15,11 +15,13 @@ CROP = ("crop", "--out", "bad/crops", "--sheet", "bad/sheet.jpg")
 STATISTICS = ("statistics", "--crops", "data/crops", "--out", "bad/statistics")
 TRAIN = (
     *("train_base", "--crops", "data/crops", "--statistics", "data/statistics/normaliser.npz"),
-    *("--out", "bad/base.safetensors", "--history", "bad/history.csv"),
+    *("--teach", "data/teach/landmarks.npz", "--out", "bad/base.safetensors"),
+    *("--offsets", "bad/offsets.safetensors", "--history", "bad/history.csv"),
 )
 EXTRACT = (
     *("extract", "--crops", "data/crops", "--statistics", "data/statistics/normaliser.npz"),
-    *("--base", "data/base/base.safetensors", "--out", "bad/features.npz"),
+    *("--base", "data/base/base.safetensors", "--offsets", "data/base/offsets.safetensors"),
+    *("--out", "bad/features.npz"),
 )
 CLUSTER = (
     *("cluster", "--crops", "data/crops", "--features", "data/features.npz", "--out", "bad/mixture.safetensors"),

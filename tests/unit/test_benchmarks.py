@@ -195,9 +195,7 @@ def other_python(tmp_path):
 class Segmenter:
     """Answers as a ``LipSegmenter`` would: one mouth where the box is, or at the picture's middle."""
 
-    predictor = None
-
-    def __init__(self, model, unbiased=False):
+    def __init__(self, model):
         pass
 
     def __call__(self, path, boxes=None):

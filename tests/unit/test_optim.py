@@ -25,8 +25,6 @@ TRAIN = TrainBase(
     mask_weight=0.0,
     map_weight=0.0,
     validate_on="exact",
-    generations=1,
-    teacher=0.5,
 )
 
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lipseg.errors import DataError
 from lipseg.scheme import Points
 
@@ -30,6 +33,10 @@ class FaceSample:
         annotation: the annotation file, for messages.
         scale: pixels of this image over pixels of the one that was annotated, where it was made larger or smaller
             after that.
+        labels: of a face that is labelled by masks, a function that returns its label map, (height, width) uint8: 0
+            background, 1 upper lip, 2 lower lip, 3 inner mouth, covering the picture from corner to corner with
+            however many pixels. It is called in another process: let it be a ``functools.partial`` of a module's
+            function.
     """
 
     name: str
@@ -40,6 +47,7 @@ class FaceSample:
     state: str = ""
     annotation: Path | None = None
     scale: float = 1.0
+    labels: Callable[[], NDArray[np.uint8]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

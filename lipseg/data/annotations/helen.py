@@ -4,8 +4,7 @@ image/NAME.jpg        the pictures
 annotation/N.txt      first line NAME, then 194 lines "x , y" in pixels
 trainnames.txt        one NAME a line
 testnames.txt         likewise
-scale.csv             where there is one: name,scale; pixels of the picture over pixels of the one that was annotated, of
-                      pictures that were made smaller since
+scale.csv             may be there: name,scale; of pictures made smaller since, their pixels over the annotated ones
 """
 
 import csv

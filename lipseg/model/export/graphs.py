@@ -13,6 +13,7 @@ import onnx
 from numpy.typing import NDArray
 
 from lipseg import scheme
+from lipseg.data.statistics import Normaliser
 from lipseg.inference.locator import POINTS
 from lipseg.model.cascade import Cascade
 from lipseg.model.confidence import EVIDENCE
@@ -22,6 +23,7 @@ from lipseg.model.export.graph import Graph
 from lipseg.model.export.nets import encode, locate
 from lipseg.model.export.score import uncalibrated
 from lipseg.model.locator import LocatorNet
+from lipseg.model.nets import BaseNet
 from lipseg.model.weights import module_arrays
 
 INPUT = "views"
@@ -66,6 +68,22 @@ def systems_graph(cascade: Cascade) -> onnx.ModelProto:
     for name, head in (("base", base), ("control", cascade.control or base)):
         found = head_landmarks(g, encoded.features, encoded.frame, _alone(head), cascade.net.head.residual)
         g.output(name, found, np.float32, scheme.N_POINTS, 2)
+    return g.proto()
+
+
+def base_graph(net: BaseNet, normaliser: Normaliser, size: int) -> onnx.ModelProto:
+    """Returns the graph of a base network alone: ``points_unit`` (N, 56, 2) float32, unit coordinates of the view.
+
+    Args:
+        net: the network.
+        normaliser: of its views.
+        size: pixels a side of them.
+    """
+    g = Graph("base")
+    encoded = encode(g, net, normaliser, g.input(INPUT, np.uint8, size, size, 3), size)
+    head = _alone(module_arrays(net.head))
+    found = head_landmarks(g, encoded.features, encoded.frame, head, net.head.residual)
+    g.output("points_unit", found, np.float32, scheme.N_POINTS, 2)
     return g.proto()
 
 
