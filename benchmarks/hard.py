@@ -21,8 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.answers import Answers, Faces, System, lipseg_finds, mediapipe_system, read_faces, read_pts
-from benchmarks.judging import judged, three
+from benchmarks.answers import Faces, System, lipseg_finds, mediapipe_system, read_faces, read_pts
 from benchmarks.mesh_worker import MeshWorker
 from benchmarks.spoiling import WAYS, spoilt
 from lipseg import scheme
@@ -30,6 +29,8 @@ from lipseg.data.annotations import FaceSample, get_reader
 from lipseg.data.tables import write_rows
 from lipseg.errors import LipsegError, UsageError
 from lipseg.evaluation import metrics
+from lipseg.evaluation.metrics import Mask, Table
+from lipseg.geometry import Affine
 from lipseg.images import read_image, write_image
 from lipseg.inference.card import DEFAULT_MODEL
 from lipseg.inference.segmenter import LipSegmenter
@@ -37,7 +38,6 @@ from lipseg.progress import progress
 from lipseg.scheme import Points
 
 PLAIN = "as they are"
-Mask = NDArray[np.bool_]
 
 # Upper ends of the opening, inner area over mouth area.
 _OPENINGS = {
@@ -61,13 +61,13 @@ class Row:
     """Faces of one kind: each system's figures as annotated and aligned."""
 
     kind: str
-    annotated: dict[str, metrics.Table]
-    aligned: dict[str, metrics.Table]
+    annotated: dict[str, Table]
+    aligned: dict[str, Table]
 
     def only(self, kind: str, which: Mask) -> "Row":
         """Returns the row of some of the faces, (N,) boolean."""
 
-        def cut(tables: dict[str, metrics.Table]) -> dict[str, metrics.Table]:
+        def cut(tables: dict[str, Table]) -> dict[str, Table]:
             return {system: {name: column[which] for name, column in table.items()} for system, table in tables.items()}
 
         return Row(kind, cut(self.annotated), cut(self.aligned))
@@ -124,58 +124,57 @@ def _helen_points(path: Path) -> Points:
     return np.array([line.split(",") for line in lines if line.strip()], np.float64)
 
 
-def spoilt_faces(faces: Faces, way: str, folder: Path) -> tuple[Faces, NDArray[np.float64]]:
-    """Writes the faces' pictures, spoilt, and returns those faces and (N, 2, 2) by how much each was turned.
+def spoilt_faces(faces: Faces, way: str, folder: Path) -> tuple[Faces, list[Affine]]:
+    """Writes the faces' pictures, spoilt, and returns those faces and the maps from the pixels as they were to theirs.
 
     Args:
         faces: as they are.
         way: one of ``WAYS``.
         folder: an empty one.
     """
-    images, truth, turns = [], [], []
+    images, truth, maps = [], [], []
     listed = zip(faces.names, faces.images, faces.truth, strict=True)
     for at, (name, path, points) in enumerate(progress(listed, total=len(faces.names), desc=way, unit="faces")):
         image, to_spoilt = spoilt(read_image(path), points, way, name)
         images.append(folder / f"{at}.png")
         write_image(images[-1], image)
         truth.append(to_spoilt(points))
-        turns.append(to_spoilt.matrix[:, :2])
-    return replace(faces, images=images, truth=np.stack(truth)), np.stack(turns)
-
-
-def shifted(faces: Faces, answers: Answers, shift: NDArray[np.float64], turns: NDArray[np.float64]) -> Answers:
-    """Returns the answers moved by the same share of every mouth's width.
-
-    Args:
-        faces: that were asked about.
-        answers: about them.
-        shift: (2,) right and down on the face as it was, mouth widths.
-        turns: (N, 2, 2) by how much each picture was turned since.
-    """
-    moved: Answers = []
-    for answer, truth, turn in zip(answers, faces.truth, turns, strict=True):
-        width = np.ptp((truth @ turn)[:, 0])  # a rotation's transpose turns back
-        moved.append(None if answer is None else answer + turn @ shift * width)
-    return moved
+        maps.append(to_spoilt)
+    return replace(faces, images=images, truth=np.stack(truth)), maps
 
 
 def rows(systems: dict[str, System], faces: Faces, yaw: NDArray[np.float64], ways: tuple[str, ...]) -> list[Row]:
-    """Returns the rows: the faces as they are, their groups, and spoilt in each of the ways."""
-    upright = np.repeat(np.eye(2)[None], len(faces.names), axis=0)
-    shifts: dict[str, NDArray[np.float64]] = {}
+    """Returns the rows: the faces as they are, their groups, and spoilt in each of the ways.
 
-    def row(kind: str, shown: Faces, turns: NDArray[np.float64]) -> Row:
+    Args:
+        systems: by name, lipseg first.
+        faces: as they are.
+        yaw: (N,) degrees, NaN where nobody knows.
+        ways: of ``WAYS``.
+    """
+    places: dict[str, NDArray[np.float64]] = {}
+
+    def row(kind: str, shown: Faces, maps: list[Affine]) -> Row:
         annotated, aligned = {}, {}
         for system, ask in systems.items():
             answers = ask(shown)
-            annotated[system] = judged(shown, answers).annotated
-            if system not in shifts:
-                off = metrics.summarise(annotated[system])
-                shifts[system] = -np.array([off[way] or 0.0 for way in ("right", "down")])
-            aligned[system] = judged(shown, shifted(shown, answers, shifts[system], turns)).annotated
+            missed = np.array([answer is None for answer in answers])
+            nothing = np.full((scheme.N_POINTS, 2), np.nan)
+            # Judged on the picture as it was: there labels and their places are what they are.
+            back = [
+                nothing if answer is None else to.inverse()(answer) for answer, to in zip(answers, maps, strict=True)
+            ]
+            points = np.stack(back)
+            table = metrics.per_face(faces.truth, points, faces.inter_ocular, missed, faces.painted)
+            if system not in places:
+                off = np.stack([table["right"], table["down"]], axis=1)[~missed]
+                places[system] = off.mean(0) if len(off) else np.zeros(2)
+            points = points - (table["box_width"][:, None] * places[system])[:, None]
+            annotated[system] = table
+            aligned[system] = metrics.per_face(faces.truth, points, faces.inter_ocular, missed, faces.painted)
         return Row(kind, annotated, aligned)
 
-    plain = row(PLAIN, faces, upright)
+    plain = row(PLAIN, faces, [Affine(np.eye(2, 3))] * len(faces.names))
     opening = next(iter(plain.annotated.values()))["opening"]
     found = [plain, *(plain.only(kind, which) for kind, which in groups(faces, opening, yaw).items())]
     for way in ways:
@@ -218,7 +217,7 @@ def markdown(flat: list[dict[str, Any]]) -> str:
             line.append(f"{cells['missed'] / cells['faces']:.1%}")
             for region in ("lips", "inner"):
                 both = [cells[f"{region}_f1_{way}"] for way in ("annotated", "aligned")]
-                line.append(" / ".join("-" if value is None else three(value) for value in both))
+                line.append(" / ".join("-" if value is None else f"{value:.3f}".removeprefix("0") for value in both))
         for cells in of_kind[1:]:
             lead = [cells[f"lead_{end}"] for end in ("difference", "low", "high")]
             line.append("-" if None in lead else "{:+.3f} [{:+.3f}, {:+.3f}]".format(*lead))
@@ -232,8 +231,7 @@ def run(at: argparse.Namespace) -> None:
     Raises:
         LipsegError: if the folder, the model or an option cannot be used.
     """
-    # Masks are not turned with the pictures: the points traced along them are the truth of all rows.
-    faces = replace(read_faces(at.folder, at.split, at.source), painted=None)
+    faces = read_faces(at.folder, at.split, at.source)
     with ExitStack() as stack:
         systems = {"lipseg": lipseg_finds(LipSegmenter(at.model))}
         if at.mediapipe:
