@@ -133,7 +133,9 @@ def fit_heads(
     )
     common = whole.slopes(control_pull * len(train))
     rest = missing - whole.answers(common)
-    own = [Regression(seen[0], rest, counts * weight) if weight.sum() > 1 else None for weight in weights.T]
+    own = [
+        Regression(seen[0], rest, counts * weight, whole.scale) if weight.sum() > 1 else None for weight in weights.T
+    ]
 
     def components(pull: float) -> Fit:
         # One component is everything: its head is the control.
@@ -173,7 +175,7 @@ def fit_projection(sampled: NDArray[np.floating[Any]], kept: int) -> Arrays:
 
 
 class Regression:
-    """Ridge regression of (N, 112) outputs on (N, R) readings, for any strength; each reading has unit variance in it.
+    """Ridge regression of (N, 112) outputs on (N, R) readings, for any strength.
 
     Hoerl and Kennard, "Ridge regression", Technometrics 1970.
 
@@ -181,15 +183,24 @@ class Regression:
         seen: (N, R) readings.
         wanted: (N, 112) outputs.
         weights: (N,) of the views.
+        scale: (R,) units in which the readings' slopes are held to nothing; None for their deviations.
+
+    Attributes:
+        scale: likewise; infinite for a reading that never changes.
     """
 
-    def __init__(self, seen: NDArray[np.float32], wanted: Array, weights: Array) -> None:
+    def __init__(self, seen: NDArray[np.float32], wanted: Array, weights: Array, scale: Array | None = None) -> None:
         total = weights.sum()
         self._seen = seen
         self._centre = (weights @ seen) / total
-        self._scale = np.sqrt(np.maximum((weights @ seen.astype(np.float64) ** 2) / total - self._centre**2, 1e-12))
+        if scale is None:
+            squares = (weights @ seen.astype(np.float64) ** 2) / total
+            variance = squares - self._centre**2
+            # What never changes says nothing.
+            scale = np.where(variance > 1e-9 * squares, np.sqrt(np.maximum(variance, 0)), np.inf)
+        self.scale = scale
         self._mean = (weights @ wanted) / total
-        z = ((seen - self._centre) / self._scale).astype(np.float32)
+        z = ((seen - self._centre) / scale).astype(np.float32)
         weighted = z * weights.astype(np.float32)[:, None]
         self._gram = (weighted.T @ z).astype(np.float64)
         self._values, self._ways = np.linalg.eigh(self._gram)
@@ -199,7 +210,7 @@ class Regression:
     def slopes(self, strength: float) -> tuple[Array, Array]:
         """Returns (R, 112) slopes and (112,) constants."""
         slopes = self._ways @ (self._turned / (np.maximum(self._values, 0) + strength)[:, None])
-        slopes = slopes / self._scale[:, None]
+        slopes = slopes / self.scale[:, None]
         return slopes, self._mean - self._centre @ slopes
 
     def answers(self, line: tuple[Array, Array]) -> Array:
@@ -216,7 +227,7 @@ class Regression:
             count: U; 112 say all of it.
         """
         slopes, constants = line
-        scaled = slopes * self._scale[:, None]
+        scaled = slopes * np.where(np.isfinite(self.scale), self.scale, 0)[:, None]
         variances, ways = np.linalg.eigh(scaled.T @ self._gram @ scaled / self._total)
         ways, variances = ways[:, ::-1][:, :count], variances[::-1][:count]
         deviations = np.sqrt(np.maximum(variances, 1e-16))
