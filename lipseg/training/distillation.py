@@ -22,7 +22,7 @@ from lipseg.errors import DataError
 from lipseg.geometry import Affine, Array, View, from_unit
 from lipseg.model.nets import BaseNet, place, similarity_frame
 from lipseg.model.offsets import SourceOffsets, annotated_radius
-from lipseg.params import Params
+from lipseg.params import Augment, Net, Statistics, Teach, TrainBase, ViewParams
 from lipseg.training.checkpoint import Checkpoint
 from lipseg.training.fit import Fitted, fit_base
 
@@ -47,36 +47,55 @@ class Taught:
     history: list[dict[str, float]]
 
 
-def teach(crops: CropSet, params: Params, checkpoints: Callable[[int], Checkpoint]) -> Taught:
+def teach(
+    crops: CropSet,
+    wanted: Teach,
+    *,
+    view: ViewParams,
+    augment: Augment,
+    statistics: Statistics,
+    net: Net,
+    train: TrainBase,
+    seed: int,
+    checkpoints: Callable[[int], Checkpoint],
+) -> Taught:
     """Returns the mean answers of the teachers; without teachers the annotations.
+
+    The teachers learn as the base network does, but for what the section ``teach`` says.
 
     Args:
         crops: the crops with the annotated landmarks.
-        params: all parameters: the teachers learn as the base network does, but for what the section ``teach`` says.
+        wanted: the section ``teach``.
+        view: the base network's.
+        augment: likewise.
+        statistics: likewise.
+        net: likewise.
+        train: likewise.
+        seed: likewise; every teacher has one of its own.
         checkpoints: the checkpoint of each teacher.
 
     Raises:
         LipsegError: as ``fit_base``.
     """
     points, history = crops.points_px.copy(), []
-    faces, wanted = crops.indices("train"), params.teach
+    faces = crops.indices("train")
     if wanted.teachers:
         points[faces] = 0.0
-    view = replace(params.view, size_px=wanted.size_px).geometry()
+    seen = replace(view, size_px=wanted.size_px).geometry()
     for k in range(wanted.teachers):
-        normaliser, _ = fit_normaliser(views_on_boxes(crops, faces, None, view).images, params.statistics.per)
+        normaliser, _ = fit_normaliser(views_on_boxes(crops, faces, None, seen).images, statistics.per)
         fitted = fit_base(
             crops,
             normaliser,
-            net_params=replace(params.net, width=wanted.width),
-            view=view,
-            augment=params.augment,
-            train=replace(params.train_base, epochs=wanted.epochs),
-            seed=params.seed + _SEEDS * (k + 1),
+            net_params=replace(net, width=wanted.width),
+            view=seen,
+            augment=augment,
+            train=replace(train, epochs=wanted.epochs),
+            seed=seed + _SEEDS * (k + 1),
             checkpoint=checkpoints(k),
             name="teach",
         )
-        points[faces] += answers(fitted, normaliser, crops, view, (params.seed, 5, k)) / wanted.teachers
+        points[faces] += answers(fitted, normaliser, crops, seen, (seed, 5, k)) / wanted.teachers
         history += [{"teacher": k, **row} for row in fitted.history]
     return Taught(points, history)
 

@@ -43,9 +43,9 @@ def test_differences_are_those_on_the_same_faces(folder):
     lines = list(tweak.lines(folder, 200))
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     assert [row[:4] for row in cells[:3]] == [
-        ["width 32, 64 px", "2, 1 of their own", "all", "10"],
-        ["width 32, 64 px", "2, 1 of their own", "celebamask", "6"],
-        ["width 32, 64 px", "2, 1 of their own", "helen", "4"],
+        ["width 16, 64 px", "2, 1 of their own", "all", "10"],
+        ["width 16, 64 px", "2, 1 of their own", "celebamask", "6"],
+        ["width 16, 64 px", "2, 1 of their own", "helen", "4"],
     ]
     assert [row[1] for row in cells[3:]] == ["1", "1", "1"]
     for row in cells[:3]:  # lips, inner and mouth, each minus base and minus control

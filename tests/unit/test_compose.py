@@ -90,7 +90,7 @@ def test_the_report_holds_what_the_run_left(report, crops, params):
     assert report.splits == {split: len(crops.indices(split)) for split in ("train", "validation", "test")}
     assert report.params["cluster"]["pca"] == params.cluster.pca
     assert list(report.metrics) == list(runs.BOXES)
-    assert [component.kept for component in report.components] == [True, False]
+    assert [component.kept for component in report.components] == ["own", "base"]
     assert report.networks["cascade.onnx"]["largest differences"] == "points_unit 3.8e-05"
     assert all(component.mean_face is not None for component in report.components)
     assert len(report.examples) == 3

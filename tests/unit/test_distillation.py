@@ -14,6 +14,18 @@ from lipseg.training.checkpoint import Checkpoint
 from lipseg.training.fit import Fitted
 
 
+def sections(params, checkpoints):
+    return {
+        "view": params.view,
+        "augment": params.augment,
+        "statistics": params.statistics,
+        "net": params.net,
+        "train": params.train_base,
+        "seed": params.seed,
+        "checkpoints": checkpoints,
+    }
+
+
 def test_a_teacher_s_answers_are_in_the_picture_and_as_the_source_s_annotators_would_place_them(crops, monkeypatch):
     angle = np.linspace(0, 2 * np.pi, 56, endpoint=False)
     ring = 0.5 + 0.25 * np.stack([np.cos(angle), np.sin(angle)], axis=1)  # about the view's middle, whatever it shows
@@ -67,8 +79,8 @@ def test_teachers_are_averaged_and_differ_in_their_seeds(crops, monkeypatch, tmp
         distillation, "answers", lambda *_: np.full((len(crops.indices("train")), 56, 2), next(answers))
     )
     params = load_params()
-    params = replace(params, teach=replace(params.teach, teachers=2, width=8, size_px=32, epochs=3))
-    taught = distillation.teach(crops, params, lambda k: Checkpoint("teach", str(k), tmp_path))
+    wanted = replace(params.teach, teachers=2, width=8, size_px=32, epochs=3)
+    taught = distillation.teach(crops, wanted, **sections(params, lambda k: Checkpoint("teach", str(k), tmp_path)))
     assert (taught.points_px[crops.indices("train")] == 3.0).all()
     assert len({seed for *_, seed, _ in asked}) == 2
     assert [entry[:3] for entry in asked] == [(8, 32, 3)] * 2
@@ -77,7 +89,7 @@ def test_teachers_are_averaged_and_differ_in_their_seeds(crops, monkeypatch, tmp
 
 def test_without_teachers_the_annotations_teach(crops, tmp_path):
     params = load_params()
-    params = replace(params, teach=replace(params.teach, teachers=0))
-    taught = distillation.teach(crops, params, lambda k: pytest.fail("nothing is trained"))
+    wanted = replace(params.teach, teachers=0)
+    taught = distillation.teach(crops, wanted, **sections(params, lambda k: pytest.fail("nothing is trained")))
     np.testing.assert_array_equal(taught.points_px, crops.points_px)
     assert taught.history == []
