@@ -97,14 +97,14 @@ def run(at: argparse.Namespace) -> None:
         ways["teachers"] = taught_by(crops, answers, params.teach.share)
     rows: list[dict[str, Any]] = []
     networks: list[tuple[Network, int]] = []
-    for (way, taught), size, width in product(ways.items(), at.views, at.widths):
+    for way, size, width in product(ways, at.views, at.widths):
         changed = replace(
             params,
             view=replace(params.view, size_px=size),
             net=replace(params.net, width=width),
             train_base=replace(params.train_base, epochs=at.epochs),
         )
-        net, normaliser = trained(taught, changed, at.out / f"{size}_{width}_{way}_{at.epochs}")
+        net, normaliser = trained(ways[way], changed, at.out / f"{size}_{width}_{way}_{at.epochs}")
         graph = base_graph(net, normaliser, size).SerializeToString()
         network = open_network(graph, ("points_unit",), size, at.out)
         networks.append((network, size))

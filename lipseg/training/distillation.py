@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
@@ -120,7 +121,7 @@ def answers(fitted: Fitted, normaliser: Normaliser, crops: CropSet, view: View, 
     offsets = SourceOffsets(crops.sources)
     radius = annotated_radius(crops)[faces]
     too_much = offsets.of(fitted.offsets, crops.source[faces], np.zeros(len(faces), bool), radius)
-    frame = similarity_frame(found.astype(np.float32))
+    frame = similarity_frame(jnp.asarray(found, jnp.float32))
     return found + np.asarray(place(frame, too_much) - frame[:, None, :2], np.float64)
 
 
