@@ -3,7 +3,7 @@
 import stages
 from lipseg.data.crop_set import load_crops
 from lipseg.data.tables import write_arrays, write_rows
-from lipseg.params import Teach, as_dict, load_params
+from lipseg.params import Net, TrainBase, ViewParams, as_dict, load_params
 from lipseg.training.checkpoint import Checkpoint, fingerprint
 from lipseg.training.distillation import teach
 from stages.code import code_of
@@ -14,19 +14,39 @@ _COLUMNS = ("teacher", "epoch", "loss", "landmark", "mask", "map", "train_nme", 
 def main() -> None:
     at = stages.paths(__doc__, crops="folder of the crops", out="npz file of the landmarks", history="CSV file")
     params, crops = load_params(), load_crops(at.crops)
-    # The share of the answers is the base network's affair, and is read there.
-    wanted = Teach(params.teach.teachers, params.teach.epochs, params.teach.width, params.teach.size_px, share=0.0)
-    sections = (wanted, params.view, params.augment, params.net, params.statistics, params.train_base)
-    key = fingerprint(code_of("teach"), params.seed, *map(as_dict, sections), crops.sha256)
-    saved = [Checkpoint(f"teach_{k}", key) for k in range(wanted.teachers)]
+    count = params.teach.teachers
+    # Key by key: what the base network's size and epochs are is nothing to the teachers, which are not trained again.
+    view = ViewParams(size_px=params.teach.size_px, shape=params.view.shape, margin=params.view.margin)
+    net = Net(kind=params.net.kind, width=params.teach.width, fc5=params.net.fc5)
+    train = TrainBase(
+        epochs=params.teach.epochs,
+        repeats=params.train_base.repeats,
+        source_weights=params.train_base.source_weights,
+        patience=params.train_base.patience,
+        batch_size=params.train_base.batch_size,
+        optimiser=params.train_base.optimiser,
+        kernel_rate=params.train_base.kernel_rate,
+        learning_rate=params.train_base.learning_rate,
+        schedule=params.train_base.schedule,
+        weight_decay=params.train_base.weight_decay,
+        average=params.train_base.average,
+        loss=params.train_base.loss,
+        tangential=params.train_base.tangential,
+        mask_weight=params.train_base.mask_weight,
+        map_weight=params.train_base.map_weight,
+        validate_on=params.train_base.validate_on,
+    )
+    sections = (view, params.augment, params.statistics, net, train)
+    key = fingerprint(code_of("teach"), params.seed, count, *map(as_dict, sections), crops.sha256)
+    saved = [Checkpoint(f"teach_{k}", key) for k in range(count)]
     taught = teach(
         crops,
-        wanted,
-        view=params.view,
+        count,
+        view=view,
         augment=params.augment,
         statistics=params.statistics,
-        net=params.net,
-        train=params.train_base,
+        net=net,
+        train=train,
         seed=params.seed,
         checkpoints=saved.__getitem__,
     )

@@ -23,7 +23,7 @@ from lipseg.errors import DataError
 from lipseg.geometry import Affine, Array, View, from_unit
 from lipseg.model.nets import BaseNet, place, similarity_frame
 from lipseg.model.offsets import SourceOffsets, annotated_radius
-from lipseg.params import Augment, Net, Statistics, Teach, TrainBase, ViewParams
+from lipseg.params import Augment, Net, Statistics, TrainBase, ViewParams
 from lipseg.training.checkpoint import Checkpoint
 from lipseg.training.fit import Fitted, fit_base
 
@@ -50,7 +50,7 @@ class Taught:
 
 def teach(
     crops: CropSet,
-    wanted: Teach,
+    count: int,
     *,
     view: ViewParams,
     augment: Augment,
@@ -62,41 +62,38 @@ def teach(
 ) -> Taught:
     """Returns the mean answers of the teachers; without teachers the annotations.
 
-    The teachers learn as the base network does, but for what the section ``teach`` says.
-
     Args:
         crops: the crops with the annotated landmarks.
-        wanted: the section ``teach``.
-        view: the base network's.
-        augment: likewise.
-        statistics: likewise.
-        net: likewise.
-        train: likewise.
-        seed: likewise; every teacher has one of its own.
+        count: of the teachers, which differ in their seeds.
+        view: what they see.
+        augment: how that varies.
+        statistics: how it is normalised.
+        net: each of them.
+        train: how they are trained.
+        seed: of the base network; every teacher has one of its own.
         checkpoints: the checkpoint of each teacher.
 
     Raises:
         LipsegError: as ``fit_base``.
     """
-    points, history = crops.points_px.copy(), []
+    points, history, geometry = crops.points_px.copy(), [], view.geometry()
     faces = crops.indices("train")
-    if wanted.teachers:
+    if count:
         points[faces] = 0.0
-    seen = replace(view, size_px=wanted.size_px).geometry()
-    for k in range(wanted.teachers):
-        normaliser, _ = fit_normaliser(views_on_boxes(crops, faces, None, seen).images, statistics.per)
+    for k in range(count):
+        normaliser, _ = fit_normaliser(views_on_boxes(crops, faces, None, geometry).images, statistics.per)
         fitted = fit_base(
             crops,
             normaliser,
-            net_params=replace(net, width=wanted.width),
-            view=seen,
+            net_params=net,
+            view=geometry,
             augment=augment,
-            train=replace(train, epochs=wanted.epochs),
+            train=train,
             seed=seed + _SEEDS * (k + 1),
             checkpoint=checkpoints(k),
             name="teach",
         )
-        points[faces] += answers(fitted, normaliser, crops, seen, (seed, 5, k)) / wanted.teachers
+        points[faces] += answers(fitted, normaliser, crops, geometry, (seed, 5, k)) / count
         history += [{"teacher": k, **row} for row in fitted.history]
     return Taught(points, history)
 

@@ -33,7 +33,7 @@ PARTS = (
     *("--heads", "data/heads/heads.safetensors", "--locator", "data/locator/locator.safetensors"),
 )
 EXPORT = (
-    *("export", *PARTS, "--faces", "data/faces.npz"),
+    *("export", *PARTS, "--faces", "data/faces.npz", "--conventions", "data/conventions.json"),
     *("--out", "bad/exported", "--systems", "bad/systems.onnx", "--metrics", "bad/export.json"),
 )
 CALIBRATE = (
@@ -46,7 +46,7 @@ EVALUATE = (
     *("--out", "bad/results", "--metrics", "bad/metrics.json"),
 )
 BUNDLE = (
-    *("bundle", *PARTS, "--model", "data/calibrated"),
+    *("bundle", *PARTS, "--model", "data/calibrated", "--conventions", "data/conventions.json"),
     *("--metrics", "reports/metrics.json", "--results", "reports/results"),
     *("--finding", "reports/locator.json", "--calibration", "reports/calibration.json", "--out", "bad/lipseg"),
 )

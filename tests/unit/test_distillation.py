@@ -79,17 +79,15 @@ def test_teachers_are_averaged_and_differ_in_their_seeds(crops, monkeypatch, tmp
         distillation, "answers", lambda *_: np.full((len(crops.indices("train")), 56, 2), next(answers))
     )
     params = load_params()
-    wanted = replace(params.teach, teachers=2, width=8, size_px=32, epochs=3)
-    taught = distillation.teach(crops, wanted, **sections(params, lambda k: Checkpoint("teach", str(k), tmp_path)))
+    taught = distillation.teach(crops, 2, **sections(params, lambda k: Checkpoint("teach", str(k), tmp_path)))
     assert (taught.points_px[crops.indices("train")] == 3.0).all()
     assert len({seed for *_, seed, _ in asked}) == 2
-    assert [entry[:3] for entry in asked] == [(8, 32, 3)] * 2
+    assert [entry[:3] for entry in asked] == [(params.net.width, params.view.size_px, params.train_base.epochs)] * 2
     assert [row["teacher"] for row in taught.history] == [0, 1]
 
 
 def test_without_teachers_the_annotations_teach(crops, tmp_path):
     params = load_params()
-    wanted = replace(params.teach, teachers=0)
-    taught = distillation.teach(crops, wanted, **sections(params, lambda k: pytest.fail("nothing is trained")))
+    taught = distillation.teach(crops, 0, **sections(params, lambda k: pytest.fail("nothing is trained")))
     np.testing.assert_array_equal(taught.points_px, crops.points_px)
     assert taught.history == []
