@@ -35,14 +35,16 @@ def load_offsets(path: Path) -> Tree:
         ModelError: naming the file and the array that is missing or does not fit.
     """
     arrays, meta = load_arrays(path)
-    expected = SourceOffsets(tuple(meta.get("sources", ()))).start()
-    for i, tree in enumerate(expected.values()):
+    sizes = {part: array.shape for tree in SourceOffsets(("", "")).start().values() for part, array in tree.items()}
+    # Only the reference, wherever it stands here, has nothing but the offset of its mirrored pictures.
+    offsets: Tree = {source: part_of(str(i), arrays) for i, source in enumerate(meta.get("sources", ()))}
+    if sorted(map(len, offsets.values())) != [1, *[len(sizes)] * (len(offsets) - 1)]:
+        raise ModelError(f"{path}: arrays are missing or too many; run `train_base` again")
+    for source, tree in offsets.items():
         for part, array in tree.items():
-            found = arrays.get(name := f"{i}.{part}")
-            if found is None or found.shape != array.shape:
-                raise ModelError(f"{path}: the array '{name}' is missing or of another shape; run `train_base` again")
-            tree[part] = found
-    return expected
+            if array.shape != sizes.get(part):
+                raise ModelError(f"{path}: the array '{part}' of {source} has another shape; run `train_base` again")
+    return offsets
 
 
 def load_base(path: Path) -> tuple[BaseNet, View]:
