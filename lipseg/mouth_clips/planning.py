@@ -70,8 +70,13 @@ def plan_clips(observed: Observed, params: ClipParams) -> tuple[list[ClipPlan], 
         own = np.array(track.frames)
         place = np.clip(np.searchsorted(own, frames), 0, len(own) - 1)
         seen = np.where((frames >= 0) & (own[place] == frames), place, -1)
+        (shown,) = np.nonzero(seen >= 0)
+        if not shown.size:
+            continue
+        # The ticks next to the ends may lie nearer to frames before and after.
+        span = slice(shown[0], shown[-1] + 1)
         path = MouthPath(times[own], np.stack(track.landmarks), params)
-        plans.append(ClipPlan(len(plans) + 1, at, frames, seen, step, track, path))
+        plans.append(ClipPlan(len(plans) + 1, at[span], frames[span], seen[span], step, track, path))
     return plans, len(observed.tracks) - len(plans)
 
 

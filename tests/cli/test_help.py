@@ -40,6 +40,7 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         (["info", "--help"], "--json"),
         (["makeup", "--help"], "--finish NAME"),
         (["video", "--help"], "--landmarks OUT.jsonl"),
+        (["mouths", "--help"], "--preset NAME"),
     ],
 )
 def test_answers_without_heavy_imports(arguments, said):
