@@ -153,8 +153,8 @@ def mouths(
     targets = _targets(output, videos, overwrite=force, resume=resume)
 
     from lipseg.mouth_clips import cut_clips
+    from lipseg.mouth_clips.observing import DEFAULT_TRACK
     from lipseg.progress import progress
-    from lipseg.tracking import TrackParams
     from lipseg.video.libraries import need
     from lipseg.video.reading import VideoReader
 
@@ -170,7 +170,7 @@ def mouths(
     segmenter = load_segmenter(model, detector, min_score, threads)
     if not boxes and not segmenter.finds_faces:
         raise UsageError("--mouth-box: say where the mouth is in the first frame; --detector none finds no faces")
-    track = TrackParams(max_mouths=max_faces, new_people=not boxes)
+    track = replace(DEFAULT_TRACK, max_mouths=max_faces, new_people=not boxes)
     failed = 0
     with terminated_as_interrupted():
         for number, (path, target) in enumerate(todo, 1):

@@ -13,6 +13,11 @@ from lipseg.tracking import Detect, Tracker, TrackParams
 from lipseg.video.reading import VideoReader
 
 
+# Nobody waits for a file's next frame, and who comes in late should not be missed for a second: the detector is asked
+# more often than by a tracker of a camera.
+DEFAULT_TRACK = TrackParams(detect_every=10)
+
+
 @dataclass(slots=True, eq=False)
 class Track:
     """Where one mouth was seen: half a kilobyte a frame.
@@ -61,13 +66,14 @@ def observe(
         segmenter: the model.
         detect: see ``Tracker``.
         boxes: the mouths in the first frame, see ``Tracker``.
-        track: how mouths are followed; its smoothing is not used, since the whole video is known.
+        track: how mouths are followed, None for ``DEFAULT_TRACK``; its smoothing is not used, since the whole video is
+            known.
         seen: is called after every frame.
 
     Raises:
         DataError: if there is neither a detector nor a box to begin with.
     """
-    params = replace(track or TrackParams(new_people=not boxes), smooth=None)
+    params = replace(track or replace(DEFAULT_TRACK, new_people=not boxes), smooth=None)
     tracker = Tracker(segmenter, detect, boxes=boxes, params=params)
     times: list[float] = []
     tracks: dict[int, Track] = {}

@@ -16,7 +16,7 @@ Array = NDArray[np.floating[Any]]
 # Weights beyond so many deviations are left out (they are below 1e-3 of the middle one).
 _REACH = 3.7
 # Keeps the fit solvable where there are fewer than three samples: it is then a line or a constant.
-_RIDGE = 1.0e-6
+_RIDGE = 1.0e-9
 # Samples that are solved at once; bounds the memory whatever the video's length.
 _ROWS = 1024
 

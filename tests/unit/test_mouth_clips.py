@@ -100,11 +100,11 @@ def find_red_faces(image):
 
 @pytest.fixture(scope="module")
 def talk(tmp_path_factory):
-    """A second: one mouth moves right and is hidden in frames 12 to 15; another is there from frame 6 on."""
+    """A second: one mouth moves right and is hidden in frames 12 to 15; another is there from frame 10 on."""
     images = []
     for k in range(RATE):
         places = [] if 12 <= k < 16 else [(20 + 0.5 * k, 20)]
-        images.append(spots(*places, *([(74, 44)] if k >= 6 else [])))
+        images.append(spots(*places, *([(74, 44)] if k >= 10 else [])))
     return write(tmp_path_factory.mktemp("talk") / "talk.mkv", images, sound=True)
 
 
@@ -120,7 +120,7 @@ def test_every_mouth_stays_in_the_middle_and_gaps_are_black_and_marked(talk, seg
     assert sorted(found) == [1, 2]
     first, second = found[1], found[2]
     assert [frame.index for frame in first] == list(range(30))
-    assert [frame.source_frame for frame in second] == list(range(6, 30))
+    assert [frame.source_frame for frame in second] == list(range(10, 30))
     hidden = [frame.index for frame in first if not frame.found]
     assert set(range(12, 16)) <= set(hidden)
     assert len(hidden) <= 8
@@ -151,7 +151,8 @@ def test_gaps_can_be_bridged_and_stay_marked(talk, segmenter):
 def test_transforms_lead_back_to_the_picture_and_landmarks_fit(talk, segmenter):
     for frame in frames_of(talk, segmenter, replace(SMALL, grey=True))[2]:
         assert frame.image.shape == (32, 32)
-        assert frame.inside == bool(frame.to_picture[0, 0] * 16 < WIDTH - 74)
+        x, y = frame.to_picture @ np.array([[-0.5, 31.5, 31.5, -0.5], [-0.5, -0.5, 31.5, 31.5], [1, 1, 1, 1]])
+        assert frame.inside == (min(*x, *y) >= -0.5 and max(x) <= WIDTH - 0.5 and max(y) <= HEIGHT - 0.5)
         assert frame.landmarks.mean(0) == pytest.approx(frame.to_picture @ [15.5, 15.5, 1], abs=0.5)
 
 
@@ -223,11 +224,11 @@ def test_the_files_and_the_summary(cut):
     assert sorted(path.name for path in folder.iterdir()) == sorted(
         ["1", "1.json", "1.mp4", "1.npz", "2", "2.json", "2.mp4", "2.npz", "clips.json"]
     )
-    assert (summary.clips, summary.frames, summary.reason, summary.broken) == (2, 54, "", 0)
+    assert (summary.clips, summary.frames, summary.reason, summary.broken) == (2, 50, "", 0)
     assert summary.gaps >= 4
     index = json.loads((folder / "clips.json").read_text())
     assert index["settings"]["mouth_width"] == 16.0
-    assert [clip["frames"] for clip in index["clips"]] == [30, 24]
+    assert [clip["frames"] for clip in index["clips"]] == [30, 20]
     one = json.loads((folder / "1.json").read_text())
     assert len(one["rows"]) == 30
     assert one["rows"][13]["found"] is False
@@ -291,7 +292,6 @@ def test_parquet_holds_what_json_holds(talk, segmenter, cut, tmp_path):
 def test_windows_of_clips(cut):
     folder, _ = cut
     windows = MouthClips(folder, length=10, step=5)
-    assert len(windows) == 5 + 3
     assert [window["start"] for window in windows] == [0, 5, 10, 15, 20, 0, 5, 10]
     assert all(len(window[name]) == 10 for window in windows for name in ("frames", "found", "landmarks"))
     assert windows[0]["name"] == "1"
@@ -339,4 +339,4 @@ def test_what_fails_leaves_nothing(talk, segmenter, tmp_path):
 
 def test_an_odd_size_fits_into_an_mp4(talk, segmenter, tmp_path):
     cut_clips(talk, tmp_path / "odd", segmenter, replace(SMALL, width=33, height=21, grey=True), detect=find_red)
-    assert MouthClips(tmp_path / "odd")[1]["frames"].shape == (24, 21, 33)
+    assert MouthClips(tmp_path / "odd")[1]["frames"].shape == (20, 21, 33)
