@@ -150,15 +150,17 @@ def mouths(
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: -o must name a folder, and this is a file")
     videos = find_videos(paths)
-    targets = _targets(output, videos, overwrite=force, resume=resume)
 
     from lipseg.mouth_clips import cut_clips
     from lipseg.mouth_clips.observing import DEFAULT_TRACK
+    from lipseg.mouth_clips.process import settings_of
     from lipseg.progress import progress
     from lipseg.video.libraries import need
     from lipseg.video.reading import VideoReader
 
     params = _params(preset, size, fps, grey, align, scale, gaps, shortest)
+    settings = settings_of(params, names, rows, sound=sound)
+    targets = _targets(output, videos, settings, overwrite=force, resume=resume)
     need("av", "video", "reading videos")
     if rows == "parquet":
         need("pyarrow.parquet", "parquet", "writing Parquet")
@@ -247,12 +249,14 @@ def _params(
         raise UsageError(str(error)) from None
 
 
-def _targets(folder: Path, videos: Sequence[InputImage], *, overwrite: bool, resume: bool) -> list[Path | None]:
+def _targets(
+    folder: Path, videos: Sequence[InputImage], settings: dict[str, Any], *, overwrite: bool, resume: bool
+) -> list[Path | None]:
     """Returns the folder of each video's clips, None where it is there and may stay; writes nothing.
 
     Raises:
-        UsageError: if two videos have the same place, a folder exists and may neither be overwritten nor stay, or
-            holds something else than clips.
+        UsageError: if two videos have the same place, or a folder exists that may neither be overwritten nor stay,
+            holds something else than clips, or may stay and was cut with other settings.
     """
     from lipseg.mouth_clips.process import read_index
 
@@ -269,8 +273,15 @@ def _targets(folder: Path, videos: Sequence[InputImage], *, overwrite: bool, res
     if not (overwrite or resume):
         refuse_existing(there)
     for target in there:
-        if read_index(target) is None:
+        index = read_index(target)
+        if index is None:
             raise UsageError(f"{target}: exists already and is no folder of mouth clips; move it, or name another -o")
+        other = next((key for key, value in settings.items() if index["settings"].get(key) != value), None)
+        if resume and other is not None:
+            raise UsageError(
+                f"{target}: was cut with {other} {index['settings'].get(other)}, not {settings[other]}; give --force "
+                "to cut it anew, or name another -o"
+            )
     return [None if resume and target in there else target for target in targets]
 
 

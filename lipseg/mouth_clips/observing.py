@@ -12,7 +12,6 @@ from lipseg.inference.segmenter import LipSegmenter
 from lipseg.tracking import Detect, Tracker, TrackParams
 from lipseg.video.reading import VideoReader
 
-
 # Nobody waits for a file's next frame, and who comes in late should not be missed for a second: the detector is asked
 # more often than by a tracker of a camera.
 DEFAULT_TRACK = TrackParams(detect_every=10)

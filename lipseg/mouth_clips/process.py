@@ -147,7 +147,8 @@ def read_index(folder: Path) -> dict[str, Any] | None:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return index if isinstance(index, dict) and index.get("format") == INDEX_FORMAT and "clips" in index else None
+    ours = isinstance(index, dict) and index.get("format") == INDEX_FORMAT and {"clips", "settings"} <= index.keys()
+    return index if ours else None
 
 
 def _check_known(what: str, names: Sequence[str], known: dict[str, Any]) -> None:

@@ -66,6 +66,9 @@ def test_a_folder_of_videos_its_layout_and_resume(lips, model, video):
     code, _, err = lips("mouths", "in", "-o", "out", *SMALL, "--resume")
     assert code == ExitCode.SOME_FAILED
     assert "2 of 3 videos skipped" in err
+    code, _, err = lips("mouths", "in", "-o", "out", *SMALL, "--resume", "--grey")
+    assert code == ExitCode.USAGE
+    assert "a.mouths: was cut with grey False, not True; give --force" in err
     assert lips("mouths", "in/a.mp4", "-o", "out", *SMALL, "--force", "--format", "png")[0] == 0
     assert "a.mouths/1/000005.png" in tree("out")
     assert "a.mouths/1.npz" not in tree("out")
@@ -75,7 +78,8 @@ def test_clips_among_the_videos_are_no_videos(lips, model, video):
     video("a.mp4")
     assert lips("mouths", ".", "-o", ".", *BOX, "--size", "24", "--shortest", "0")[0] == 0
     assert "a.mouths/1.mp4" in tree()
-    assert "1 of 1 videos skipped" in lips("mouths", ".", "-o", ".", *BOX, "--resume")[2]
+    again = lips("mouths", ".", "-o", ".", *BOX, "--size", "24", "--shortest", "0", "--resume")
+    assert "1 of 1 videos skipped" in again[2]
 
 
 def test_videos_of_one_name_keep_their_endings(lips, model, video):
