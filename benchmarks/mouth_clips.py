@@ -69,7 +69,7 @@ def main() -> None:
     for fps in (25.0, 0.0):
         for path in (still, moving):
             found = [_jitter(segmenter, face, path, seed, at.clip_seconds, fps) for seed, face in enumerate(faces)]
-            jitter, share = np.array(found).T
+            jitter, share = np.array([its[0] for its in found]), np.array([its[1] for its in found])
             print(
                 f"{path.__name__} head, {fps or RATE:.0f} frames/s: jitter {jitter.mean():.2f} px, worst face "
                 f"{jitter.max():.2f} px; mouth found in {share.mean():.1%} of the frames",
@@ -127,7 +127,7 @@ def _write(
             size = (WIDTH, HEIGHT)
             alpha = cv2.warpAffine(oval, to_frame.matrix, size)[..., None]
             moved = cv2.warpAffine(image, to_frame.matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-            cv2.randn(grain, (0, 0, 0), (NOISE, NOISE, NOISE))
+            cv2.randn(grain, np.zeros(3), np.full(3, NOISE))
             shown = np.clip(90 + alpha * (moved.astype(np.float32) - 90) + grain, 0, 255).astype(np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(shown, format="rgb24")))
             truth.append(to_frame(points))

@@ -1,6 +1,8 @@
 """The second pass over a video: the frames of the clips are cut out, upright, centred and scaled."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +15,10 @@ from lipseg.boxes import Box
 from lipseg.errors import DataError
 from lipseg.geometry import Affine, warp
 from lipseg.inference.segmenter import LipSegmenter
-from lipseg.mouth_clips.observing import observe
+from lipseg.mouth_clips.observing import FRAMES_AHEAD, observe
 from lipseg.mouth_clips.params import ClipParams
 from lipseg.mouth_clips.planning import ClipPlan, plan_clips
+from lipseg.prefetch import read_ahead
 from lipseg.rendering import measures
 from lipseg.tracking import Detect, TrackParams
 from lipseg.video.reading import Picture, VideoReader
@@ -98,7 +101,7 @@ def cut_frames(
     *,
     sound: "Callable[[Packet], None] | None" = None,
     seen: Callable[[], Any] | None = None,
-) -> Iterator[ClipFrame]:
+) -> Generator[ClipFrame, None, None]:
     """Yields the frames of planned clips, as ``mouth_frames`` does.
 
     Args:
@@ -112,13 +115,20 @@ def cut_frames(
         DataError: if the video ends earlier than it did in the first pass.
     """
     done = [0] * len(plans)
-    for picture in reader.frames(sound):
-        for number, plan in enumerate(plans):
-            while done[number] < len(plan.frames) and plan.frames[done[number]] <= picture.index:
-                yield _cut(plan, done[number], picture, params)
-                done[number] += 1
-        if seen:
-            seen()
+    # The sound is taken here and not in the thread that reads the frames: both end in the same files.
+    packets: deque[Packet] = deque()
+    with closing(read_ahead(reader.frames(packets.append if sound else None), FRAMES_AHEAD)) as pictures:
+        for picture in pictures:
+            for number, plan in enumerate(plans):
+                while done[number] < len(plan.frames) and plan.frames[done[number]] <= picture.index:
+                    yield _cut(plan, done[number], picture, params)
+                    done[number] += 1
+            while sound and packets:
+                sound(packets.popleft())
+            if seen:
+                seen()
+    while sound and packets:
+        sound(packets.popleft())
     if any(count < len(plan.frames) for count, plan in zip(done, plans, strict=True)):
         raise DataError(f"{reader.path}: fewer frames were decoded the second time; is the file still being written?")
 

@@ -1,6 +1,7 @@
 """The first pass over a video: every mouth in it is followed, and where it was seen is kept."""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,12 +10,15 @@ from numpy.typing import NDArray
 
 from lipseg.boxes import Box
 from lipseg.inference.segmenter import LipSegmenter
+from lipseg.prefetch import read_ahead
 from lipseg.tracking import Detect, Tracker, TrackParams
 from lipseg.video.reading import VideoReader
 
 # Nobody waits for a file's next frame, and who comes in late should not be missed for a second: the detector is asked
 # more often than by a tracker of a camera.
 DEFAULT_TRACK = TrackParams(detect_every=10)
+# Frames that are decoded beside the work on one; all that both passes hold.
+FRAMES_AHEAD = 3
 
 
 @dataclass(slots=True, eq=False)
@@ -76,13 +80,14 @@ def observe(
     tracker = Tracker(segmenter, detect, boxes=boxes, params=params)
     times: list[float] = []
     tracks: dict[int, Track] = {}
-    for picture in reader.frames():
-        for mouth in tracker(picture.image, picture.time).mouths:
-            found = tracks.setdefault(mouth.id, Track(mouth.id))
-            found.frames.append(len(times))
-            found.landmarks.append(mouth.raw)
-            found.scores.append(mouth.score)
-        times.append(picture.time)
-        if seen:
-            seen()
+    with closing(read_ahead(reader.frames(), FRAMES_AHEAD)) as pictures:
+        for picture in pictures:
+            for mouth in tracker(picture.image, picture.time).mouths:
+                found = tracks.setdefault(mouth.id, Track(mouth.id))
+                found.frames.append(len(times))
+                found.landmarks.append(mouth.raw)
+                found.scores.append(mouth.score)
+            times.append(picture.time)
+            if seen:
+                seen()
     return Observed(np.array(times), sorted(tracks.values(), key=lambda its: its.id), reader.skipped)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,7 @@ def cut_clips(
                 files.append(ClipFiles(partial, plan, params, formats, rows, cutter, video.name))
                 stack.callback(files[-1].abandon)
             packets = cutter.packet if cutter else None
-            for frame in cut_frames(reader, plans, params, sound=packets, seen=seen):
+            for frame in stack.enter_context(closing(cut_frames(reader, plans, params, sound=packets, seen=seen))):
                 files[frame.person - 1].write(frame)
             if cutter:
                 cutter.close()
