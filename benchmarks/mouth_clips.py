@@ -101,7 +101,13 @@ def _to_frame(points: NDArray[np.float64], pose: tuple[float, float, float, floa
 
 
 def _write(
-    file: Path, face: tuple[NDArray[np.uint8], NDArray[np.float64]], path: Path2, seed: int, seconds: float
+    file: Path,
+    face: tuple[NDArray[np.uint8], NDArray[np.float64]],
+    path: Path2,
+    seed: int,
+    seconds: float,
+    noise: float = NOISE,
+    crf: int = 18,
 ) -> list[NDArray[np.float64]]:
     """Writes a video; returns the true landmarks of every frame."""
     image, points = face
@@ -118,7 +124,7 @@ def _write(
     oval = cv2.GaussianBlur(oval, (0, 0), 0.02 * columns)
     truth = []
     with av.open(str(file), "w") as container:
-        stream = container.add_stream("libx264", rate=RATE, options={"crf": "18", "preset": "ultrafast"})
+        stream = container.add_stream("libx264", rate=RATE, options={"crf": str(crf), "preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         sound = container.add_stream("aac", rate=16_000)
         sound.codec_context.layout = "mono"
@@ -127,7 +133,7 @@ def _write(
             size = (WIDTH, HEIGHT)
             alpha = cv2.warpAffine(oval, to_frame.matrix, size)[..., None]
             moved = cv2.warpAffine(image, to_frame.matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-            cv2.randn(grain, np.zeros(3), np.full(3, NOISE))
+            cv2.randn(grain, np.zeros(3), np.full(3, noise))
             shown = np.clip(90 + alpha * (moved.astype(np.float32) - 90) + grain, 0, 255).astype(np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(shown, format="rgb24")))
             truth.append(to_frame(points))
@@ -167,13 +173,15 @@ def _cost(segmenter: LipSegmenter, face: tuple[NDArray[np.uint8], NDArray[np.flo
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "made.mp4"
         for length in (seconds / 6, seconds):
-            _write(file, face, moving, 0, length)
+            # As a camera's video is that was compressed for the web: noise costs bits, and bits cost time to decode.
+            _write(file, face, moving, 0, length, noise=2.0, crf=25)
             cpu, wall = time.process_time(), time.perf_counter()
             cut_clips(file, Path(folder) / "clips", segmenter, PRESETS["auto_avsr"])
             cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+            bits = 8e-6 * file.stat().st_size / length
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             print(
-                f"{length:.0f} s of {WIDTH} x {HEIGHT} at {RATE} frames/s: {cpu:.1f} s of CPU ({length / cpu:.1f} "
+                f"{length:.0f} s of {WIDTH} x {HEIGHT} at {RATE} frames/s ({bits:.1f} Mbit/s): {cpu:.1f} s of CPU ({length / cpu:.1f} "
                 f"times real time on one core), {wall:.1f} s on the clock; peak of the memory so far {peak:.0f} MB",
                 flush=True,
             )

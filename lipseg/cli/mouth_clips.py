@@ -77,7 +77,7 @@ def mouths(
             "Marked as not found either way. [default: blank]",
         ),
     ] = None,
-    formats: Annotated[
+    clip_formats: Annotated[
         str, typer.Option("--format", metavar="NAMES", help=f"Any of {','.join(FORMAT_NAMES)}, with commas.")
     ] = "mp4",
     rows: Annotated[
@@ -143,7 +143,7 @@ def mouths(
         raise UsageError(
             "--resume and --force: give one of them; --resume keeps folders that exist, --force replaces them"
         )
-    names = _formats(formats)
+    names = _formats(clip_formats)
     if rows not in ("json", "parquet"):
         raise UsageError(f"--rows: expected json or parquet, not '{rows}'")
     boxes = parse_boxes(mouth_box)
