@@ -119,7 +119,7 @@ def _write(
     cv2.setRNGSeed(seed)
     grain = np.empty((HEIGHT, WIDTH, 3), np.int16)
     oval = np.zeros(image.shape[:2], np.float32)
-    rows, columns = oval.shape
+    rows, columns = image.shape[:2]
     cv2.ellipse(oval, (columns // 2, rows // 2), (int(columns * 0.46), int(rows * 0.48)), 0, 0, 360, 1.0, -1)
     oval = cv2.GaussianBlur(oval, (0, 0), 0.02 * columns)
     truth = []
@@ -181,8 +181,8 @@ def _cost(segmenter: LipSegmenter, face: tuple[NDArray[np.uint8], NDArray[np.flo
             bits = 8e-6 * file.stat().st_size / length
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             print(
-                f"{length:.0f} s of {WIDTH} x {HEIGHT} at {RATE} frames/s ({bits:.1f} Mbit/s): {cpu:.1f} s of CPU ({length / cpu:.1f} "
-                f"times real time on one core), {wall:.1f} s on the clock; peak of the memory so far {peak:.0f} MB",
+                f"{length:.0f} s of {WIDTH} x {HEIGHT} at {RATE} frames/s ({bits:.1f} Mbit/s): {cpu:.1f} s of CPU "
+                f"({length / cpu:.1f} times real time on one core), {wall:.1f} s on the clock; peak of the memory so far {peak:.0f} MB",
                 flush=True,
             )
 
