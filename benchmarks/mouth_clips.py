@@ -182,7 +182,8 @@ def _cost(segmenter: LipSegmenter, face: tuple[NDArray[np.uint8], NDArray[np.flo
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             print(
                 f"{length:.0f} s of {WIDTH} x {HEIGHT} at {RATE} frames/s ({bits:.1f} Mbit/s): {cpu:.1f} s of CPU "
-                f"({length / cpu:.1f} times real time on one core), {wall:.1f} s on the clock; peak of the memory so far {peak:.0f} MB",
+                f"({length / cpu:.1f} times real time on one core), {wall:.1f} s on the clock; peak of the "
+                f"memory so far {peak:.0f} MB",
                 flush=True,
             )
 
