@@ -70,7 +70,7 @@ def mouth_frames(
     """Yields the aligned frames of every mouth in a video, in the order of time; the people of one frame by number.
 
     The video is read twice: landmarks are smoothed with those that follow as well as with those before. One frame is in
-    memory at a time, and half a kilobyte for each that shows a mouth.
+    memory at a time, and some two kilobytes for each that shows a mouth.
 
     Args:
         video: the file.

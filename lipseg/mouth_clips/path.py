@@ -28,10 +28,10 @@ class MouthPath:
             params: see ``ClipParams``.
         """
         self._params, self._times = params, np.asarray(times_s, np.float64)
-        points = np.asarray(landmarks_px, np.float64)
+        points = np.asarray(landmarks_px)  # of a long video these are many: no second copy of all in float64
         left, right = scheme.OUTER_CORNERS
-        across = points[:, right] - points[:, left]
-        place = points.mean(1)
+        across = points[:, right].astype(np.float64) - points[:, left]
+        place = points.mean(1, dtype=np.float64)
         roll = np.unwrap(np.arctan2(across[:, 1], across[:, 0]))[:, None]
         size = np.log(np.maximum(np.hypot(across[:, 0], across[:, 1]), _SMALLEST_PX))[:, None]
         (ends,) = np.nonzero(np.diff(self._times) > params.longest_gap_s)

@@ -72,7 +72,7 @@ def cut_clips(
     """Writes a clip of the mouth of every person in a video into a folder: ``1.mp4``, ``1.json``, ``2.mp4``, ...
 
     ``clips.json`` names them. The folder is whole or absent, and replaced where it exists; whether it may be is for the
-    caller to decide. Memory does not grow with the video, but for half a kilobyte a frame that shows a mouth.
+    caller to decide. Memory does not grow with the video, but for some two kilobytes a frame that shows a mouth.
 
     Args:
         video: the file.
