@@ -97,7 +97,7 @@ def run(at: argparse.Namespace) -> None:
         ways["teachers"] = taught_by(crops, answers, params.teach.share)
     rows: list[dict[str, Any]] = []
     networks: list[tuple[Network, int]] = []
-    for way, size, width in product(ways, at.views, at.widths):
+    for way, (size, width) in product(ways, product(at.views, at.widths)):
         changed = replace(
             params,
             view=replace(params.view, size_px=size),

@@ -97,7 +97,8 @@ def _table(figures: dict[str, Any], pad: str) -> list[str]:
     lines = [pad + f"{'':<26}" + "".join(f"{heading:>10}" for _, heading, _ in _FIGURES)]
     for boxes in ("jittered", "exact"):
         for system, values in figures[boxes].items():
-            if isinstance(values, dict) and _FIGURES[-1][0] in values:
+            # Differences between systems are no figures of one.
+            if isinstance(values, dict) and not isinstance(values.get(_FIGURES[-1][0], {}), dict):
                 row = "".join(_figure(values.get(name), error) for name, _, error in _FIGURES)
                 lines.append(pad + f"{f'{boxes} boxes, {system}':<26}" + row)
     sources = figures.get("sources", {})

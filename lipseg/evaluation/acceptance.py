@@ -110,8 +110,8 @@ def accept_heads(
         errors = [
             float(tables[name][DECIDES][rows].mean()) if rows.any() else None for name in ("base", "control", own)
         ]
-        against = [difference(own, other, rows) for other in ("base", "control")]
-        return Verdict(kept, faces, int(rows.sum()), *errors, *against)
+        base, control = (difference(own, other, rows) for other in ("base", "control"))
+        return Verdict(kept, faces, int(rows.sum()), *errors, minus_base=base, minus_control=control)
 
     all_faces = np.ones(len(component), np.bool_)
     control_wins = beats("control", "base", all_faces)

@@ -105,7 +105,8 @@ def fit_heads(
     shares = [mixture.assign(part.features)[0] for part in (train, held_out)]
     chosen = [share.argmax(1) for share in shares]
     weights = shares[0] if params.assignment == "soft" else np.eye(mixture.components)[chosen[0]]
-    missing = normalise(train.points_unit, train.frame) - answers[0]
+    wanted = normalise(jnp.asarray(train.points_unit), jnp.asarray(train.frame))
+    missing = np.asarray(wanted, np.float64) - answers[0]
     size = np.sqrt((missing**2).mean(1))
     counts = 1 / np.maximum(size, np.median(size) / 2 + 1e-9)
     counts = counts / counts.mean()
@@ -264,7 +265,7 @@ def head_points(base: Head, part: FeatureSet, heads: Fit, projection: Arrays, pi
     """
     seen = np.asarray(readings(part.features, part.sampled, projection), np.float32)
     added = np.where(pick[:, None] < 0, 0, _picked(heads, seen, pick)).astype(np.float32)
-    return np.asarray(place(part.frame, jnp.asarray(base_answers(base, part) + added)))
+    return np.asarray(place(jnp.asarray(part.frame), jnp.asarray(base_answers(base, part) + added)))
 
 
 def _picked(heads: Fit, seen: NDArray[np.float32], pick: NDArray[np.intp]) -> NDArray[np.float32]:
