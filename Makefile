@@ -82,12 +82,15 @@ web-test: ## the tests in Chromium, where node, npm and a Chromium are
 	@missing="$$(web/scripts/missing.sh)"; if [ -n "$$missing" ]; then echo "the browser's tests are left out: $$missing"; \
 	else $(MAKE) --no-print-directory web web-golden && cd web && npm run --silent build:harness && npm test --silent; fi
 
-release-model: setup ## rebuild the model that comes along, from HELEN=/path/to/helen, and put it into the package
-	@test -n "$(HELEN)" || { echo "error: name the folder of the Helen dataset: make release-model HELEN=/path/to/helen" >&2; exit 2; }
-	python -m stages.release --root "$(HELEN)" --preset $(or $(PRESET),presets/shipped.yaml)
+# The folder of each source's faces, and what Helen's may lack (data/README.md).
+FACES = $(foreach name,HELEN CELEBAMASK IBUG MASKS,$(if $($(name)),--source "$(shell tr A-Z a-z <<< $(name))=$($(name))")) \
+	$(if $(HELEN_SCALE),--file "helen/scale.csv=$(HELEN_SCALE)")
 
-verify-model: setup ## check the model that comes along; with HELEN=/path/to/helen, rebuild it and compare
-	python -m stages.verify $(if $(HELEN),--root "$(HELEN)")
+release-model: setup ## rebuild the model that comes along, from HELEN=DIR CELEBAMASK=DIR, and put it into the package
+	python -m stages.release $(FACES) --preset $(or $(PRESET),presets/shipped.yaml)
+
+verify-model: setup ## check the model that comes along; with HELEN=DIR CELEBAMASK=DIR, rebuild it and compare
+	python -m stages.verify $(FACES)
 
 lock: ## pin every dependency anew (needs uv); give UPGRADE=--upgrade for the newest releases
 	uv pip compile pyproject.toml --all-extras --group build --group dev $(COMPILE) -o $(LOCKS)/test.lock

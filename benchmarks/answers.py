@@ -15,7 +15,10 @@ from benchmarks.mesh_worker import MeshWorker
 from lipseg import scheme
 from lipseg.data.annotations import FaceSample, get_reader
 from lipseg.errors import DataError, UsageError
-from lipseg.images import read_image
+from lipseg.evaluation.metrics import Painted
+from lipseg.geometry import Affine
+from lipseg.images import picture_size, read_image
+from lipseg.inference.conventions import Convention
 from lipseg.inference.segmenter import LipSegmenter
 from lipseg.progress import progress
 from lipseg.scheme import Points
@@ -27,12 +30,21 @@ System = Callable[["Faces"], Answers]
 
 @dataclass(frozen=True)
 class Faces:
-    """The annotated faces: names, pictures, (N, 56, 2) true points and (N,) inter-ocular distances in pixels."""
+    """The annotated faces of a data set.
+
+    Attributes:
+        names: N names.
+        images: N pictures.
+        truth: (N, 56, 2) true points in pixels; traced along the masks where a face is labelled by these.
+        inter_ocular: (N,) distances between the eyes' centres in pixels.
+        painted: the masks themselves, of faces that are all labelled by these; else None.
+    """
 
     names: list[str]
     images: list[Path]
     truth: NDArray[np.float64]
     inter_ocular: NDArray[np.float64]
+    painted: list[Painted] | None = None
 
 
 def read_faces(root: Path, split: str, source: str = "helen") -> Faces:
@@ -50,7 +62,21 @@ def read_faces(root: Path, split: str, source: str = "helen") -> Faces:
         [face.image for face in found],
         np.stack([face.points_px for face in found]).astype(np.float64),
         np.array([face.inter_ocular_px for face in found]),
+        [_painted(face) for face in found] if all(face.labels is not None for face in found) else None,
     )
+
+
+def _painted(face: FaceSample) -> Painted:
+    """Returns a face's masks, which cover its picture from corner to corner with pixels of their own.
+
+    Raises:
+        DataError: if the picture cannot be read.
+    """
+    assert face.labels is not None
+    labels = face.labels()
+    height, width = picture_size(face.image) or read_image(face.image).shape[:2]
+    scale = np.array([width / labels.shape[1], height / labels.shape[0]])
+    return Painted(labels, Affine(np.column_stack([np.diag(scale), (scale - 1) / 2])))
 
 
 def nearest(truth: Points, mouths: Sequence[Points]) -> Points | None:
@@ -87,6 +113,11 @@ def lipseg_finds(segmenter: LipSegmenter) -> System:
         ]
 
     return ask
+
+
+def in_convention(answers: Answers, convention: Convention) -> Answers:
+    """Returns answers as the annotators of another source would have given them."""
+    return [None if points is None else convention(points).astype(np.float64) for points in answers]
 
 
 def dlib_system(file: Path) -> System:
@@ -134,22 +165,29 @@ def mediapipe_system(mesh: MeshWorker, *, refined: bool) -> System:
     return ask
 
 
-def second_human_system(folder: Path, faces: Faces) -> System:
+def second_human_system(folder: Path, faces: Faces) -> System | None:
     """Returns a second annotation: NAME.pts with 68 points of the same pictures, anywhere below a folder.
 
+    None where it holds no such file of any of the faces.
+
     Raises:
-        UsageError: if a file cannot be read, or none is there.
+        UsageError: if a file cannot be read.
     """
     files = {file.stem: file for file in sorted(folder.rglob("*.pts")) if not file.name.startswith(".")}
     # A face's name may begin with the folder that it lies in.
     of_faces = [files.get(PurePosixPath(name).name) for name in faces.names]
     if not any(of_faces):
-        raise UsageError(f"--second-human: {folder} holds no NAME.pts of any of the {len(faces.names)} faces")
-    answers: Answers = [None if file is None else _of_68(_read_pts(file), file) for file in of_faces]
+        return None
+    answers: Answers = [None if file is None else _of_68(read_pts(file), file) for file in of_faces]
     return lambda _: answers
 
 
-def _read_pts(path: Path) -> Points:
+def read_pts(path: Path) -> Points:
+    """Returns the points of a .pts file, in pixels that count from 0.
+
+    Raises:
+        UsageError: if it is none.
+    """
     try:
         body = path.read_text(encoding="utf-8-sig").split("{")[1].split("}")[0]
         # iBUG's pixels count from 1.

@@ -4,6 +4,7 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -83,11 +84,12 @@ class MeshWorker:
     def _ask(self, **job: Any) -> Any:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        try:
+        with suppress(OSError):  # it has ended already: its last words, if any, are still to be read
             self._process.stdin.write(json.dumps(job) + "\n")
             self._process.stdin.flush()
+        try:
             return json.loads(self._process.stdout.readline())
-        except (OSError, ValueError) as error:  # it has ended, or talks of something else
+        except ValueError as error:  # it has ended, or talks of something else
             raise self._unusable(self._last_words()) from error
 
     def _last_words(self) -> str:

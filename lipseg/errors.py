@@ -13,6 +13,10 @@ class ParamsError(LipsegError):
     """A key of ``params.yaml`` is unknown, missing, badly typed or out of range. Names the key."""
 
 
+class ConventionError(DataError):
+    """The model knows no such source of annotations. Names those that it knows."""
+
+
 class ModelError(LipsegError):
     """A model folder or artifact is missing, incomplete or does not fit the code. Names the file and the array."""
 

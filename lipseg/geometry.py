@@ -82,21 +82,23 @@ def bounding_box(points: Array) -> Array:
     return np.concatenate([points.min(-2), points.max(-2)], axis=-1)
 
 
-def warp(image: NDArray[np.uint8], to_image: Affine, size: int) -> NDArray[np.uint8]:
-    """Returns a ``size`` x ``size`` view of an image, anti-aliased when it shrinks; outside, edge pixels repeat.
+def warp(image: NDArray[np.uint8], to_image: Affine, size: int, height: int | None = None) -> NDArray[np.uint8]:
+    """Returns a view of an image, anti-aliased when it shrinks; outside, edge pixels repeat.
 
     Args:
         image: (height, width, 3) uint8.
         to_image: map from the view's pixels to the image's.
-        size: pixels a side of the view.
+        size: width of the view in pixels.
+        height: of the view; None is as high as wide.
 
     Returns:
-        (size, size, 3) uint8.
+        (height, size, 3) uint8.
     """
+    height = size if height is None else height
     shrink = to_image.scale
     if shrink > 1.2 or max(image.shape[:2]) >= _LARGEST_SIDE:
         # Cut the part that the view shows, shrink it by area averaging to the view's resolution, then sample.
-        corners = to_image(np.array([[0, 0], [size, 0], [0, size], [size, size]], float) - 0.5)
+        corners = to_image(np.array([[0, 0], [size, 0], [0, height], [size, height]], float) - 0.5)
         limit = np.array(image.shape[1::-1])
         low = np.clip(np.floor(corners.min(0) - 2 * shrink), 0, limit - 1).astype(int)
         high = np.clip(np.ceil(corners.max(0) + 2 * shrink), low + 1, limit).astype(int)
@@ -109,7 +111,7 @@ def warp(image: NDArray[np.uint8], to_image: Affine, size: int) -> NDArray[np.ui
     return cv2.warpAffine(  # type: ignore[return-value]
         image,
         to_image.matrix,
-        (size, size),
+        (size, height),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )

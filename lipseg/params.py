@@ -10,7 +10,7 @@ import re
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
@@ -19,6 +19,8 @@ from lipseg.errors import ParamsError
 from lipseg.geometry import View
 
 Section = TypeVar("Section")
+
+Positive = Annotated[float, Field(gt=0)]
 
 # Strict: "3" and 3.0 are no 3 and true is no 1; an int is fine where a float is wanted.
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -112,6 +114,9 @@ class TrainBase:
 
     epochs: int = Field(ge=1, description="at most")
     repeats: int = Field(ge=1, description="views of every face in an epoch")
+    source_weights: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(
+        strict=False, description="of each of several sources, by how much more of its views; empty: all alike"
+    )
     patience: int = Field(ge=0, description="epochs without a better validation error before it stops; 0 = never")
     batch_size: int = Field(ge=1, description="views")
     optimiser: Literal["muon", "adamw"] = Field(description="muon is for kernels; AdamW has the rest")
@@ -125,10 +130,17 @@ class TrainBase:
     mask_weight: float = Field(ge=0, description="of the auxiliary region masks (hourglass)")
     map_weight: float = Field(ge=0, description="of the landmark maps' spread about the truth (hourglass)")
     validate_on: Literal["jittered", "exact"] = Field(description="boxes of the validation faces")
-    generations: int = Field(
-        ge=1, description="each after the first learns afresh, from the annotations and the best network before it"
-    )
-    teacher: float = Field(ge=0, le=1, description="share of that network's answers in what a generation learns")
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Teach:
+    """Teachers of the base network: networks of the same kind that learn as it does, larger or for longer."""
+
+    teachers: int = Field(ge=0, le=16, description="their answers are averaged; 0 = none, the annotations alone teach")
+    epochs: int = Field(ge=1, description="at most")
+    width: int = Field(ge=4, le=256, description="hourglass: channels at the highest resolution")
+    size_px: int = Field(ge=16, le=512, multiple_of=8, description="pixels a side of what they see")
+    share: float = Field(ge=0, le=1, description="of their answers in the landmarks that the base network learns")
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -160,16 +172,20 @@ class Cluster:
 
 @dataclass(frozen=True, config=_STRICT)
 class Finetune:
-    """The heads (FC5 + FC6), one a component, on frozen convolutions."""
+    """The heads, one a component, on frozen convolutions: the base's FC5 and FC6 with units of their own beside."""
 
-    epochs: int = Field(ge=1, description="at most")
-    patience: int = Field(ge=1, description="epochs without a better validation error before a head stops")
-    batch_size: int = Field(ge=1, description="views")
-    learning_rate: float = Field(gt=0)
-    pull: float = Field(ge=0, description="weight of the squared distance to the base's head")
+    sampled: int = Field(ge=0, description="channels kept of those that the decoder has at each landmark (hourglass)")
+    units: int = Field(ge=1, le=112, description="of a head's own in FC5")
+    control_pull: tuple[Positive, ...] = Field(
+        min_length=1, strict=False, description="of the control towards the base; the best on validation is taken"
+    )
+    pull: tuple[Positive, ...] = Field(
+        min_length=1, strict=False, description="of the heads towards the control; the best on validation is taken"
+    )
     assignment: Literal["hard", "soft"] = Field(
         description="hard: a head learns from its own faces; soft: from all, weighted by responsibility"
     )
+    resamples: int = Field(ge=100, description="of the bootstrap on validation faces that a head has to pass")
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -239,6 +255,7 @@ class Params:
     augment: Augment = Field()
     statistics: Statistics = Field()
     net: Net = Field()
+    teach: Teach = Field()
     train_base: TrainBase = Field()
     extract: Extract = Field()
     cluster: Cluster = Field()
@@ -250,11 +267,16 @@ class Params:
     bundle: Bundle = Field()
 
     def __post_init__(self) -> None:
-        view, size = self.view, self.view.size_px
-        if self.net.kind == "tcnn":
-            _require(size == 40, "view.size_px", "40 for net.kind tcnn", size)
-        else:
-            _require(size % 16 == 0, "view.size_px", "a multiple of 16 for net.kind hourglass", size)
+        weights, sources = self.train_base.source_weights, self.data.source.split("+")
+        rule = f"empty or have one number for each of the {len(sources)} in data.source"
+        _require(len(weights) in (0, len(sources)), "train_base.source_weights", rule, list(weights))
+        view = self.view
+        seen = {"view.size_px": view.size_px} | ({"teach.size_px": self.teach.size_px} if self.teach.teachers else {})
+        for key, size in seen.items():
+            if self.net.kind == "tcnn":
+                _require(size == 40, key, "40 for net.kind tcnn", size)
+            else:
+                _require(size % 16 == 0, key, "a multiple of 16 for net.kind hourglass", size)
         if view.shape == "square":
             # A view that leaves its crop shows repeated edge pixels instead of the picture.
             roll, jitter = math.radians(min(self.augment.roll, 45.0)), self.augment

@@ -1,10 +1,10 @@
-"""Results computed in a thread while the caller is busy with the ones before."""
+"""Results computed, or items read, in a thread while the caller is busy with the ones before."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
-from typing import TypeVar
+from itertools import islice, repeat
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -35,3 +35,26 @@ def prefetch(function: Callable[[T], R], items: Iterable[T], depth: int) -> Iter
             del done
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def read_ahead(items: Iterable[T], depth: int) -> Generator[T, None, None]:
+    """Yields items in order; while the caller is busy with one, a thread makes the next ones.
+
+    To be closed (``contextlib.closing``) before what the items come from is: the thread has ended then.
+
+    Args:
+        items: what taking one raises is raised here, in the item's turn.
+        depth: most items that wait to be taken, at least 1.
+    """
+    source = iter(items)
+    end = object()
+    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as pool:
+        waiting: deque[Future[Any]] = deque(pool.submit(next, source, end) for _ in repeat(None, depth))
+        try:
+            while (item := waiting.popleft().result()) is not end:
+                waiting.append(pool.submit(next, source, end))
+                yield item
+                del item
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -187,7 +187,20 @@ def inter_ocular(points: Points) -> float:
     Raises:
         ValueError: for any other number of points.
     """
-    eyes = {HELEN_POINTS: HELEN_EYES, IBUG_POINTS: IBUG_EYES}.get(len(points))
-    if eyes is None:
+    first, second = eyes(points)
+    return float(np.hypot(*(first - second)))
+
+
+def eyes(points: Points) -> tuple[Points, Points]:
+    """Returns the (2,) mean points of the two eyes.
+
+    Args:
+        points: (194, 2) landmarks in Helen's order or (68, 2) in iBUG's.
+
+    Raises:
+        ValueError: for any other number of points.
+    """
+    found = {HELEN_POINTS: HELEN_EYES, IBUG_POINTS: IBUG_EYES}.get(len(points))
+    if found is None:
         raise ValueError(f"the eyes are known for 194 or 68 points, not for {len(points)}")
-    return float(np.hypot(*(points[eyes[0]].mean(0) - points[eyes[1]].mean(0))))
+    return points[found[0]].mean(0), points[found[1]].mean(0)

@@ -24,6 +24,7 @@ def main() -> None:
         metrics="JSON file of the headline figures",
         results="folder of the full results",
         finding="JSON file of the locator's figures",
+        conventions="JSON file of the conventions",
         calibration="JSON file of the calibration's figures",
         out="the model folder",
     )
@@ -32,7 +33,7 @@ def main() -> None:
     more = {"finding": at.finding, "score": at.calibration}
     model = read_card(at.model)
     check_networks(at.model, model)
-    card = model_card(load_params(), load_crops(at.crops), model, at.metrics, at.results, parts, more)
+    card = model_card(load_params(), load_crops(at.crops), model, at.metrics, at.results, parts, at.conventions, more)
     with whole_folder(at.out) as folder:
         for name in (CASCADE, LOCATOR):
             shutil.copyfile(at.model / name, folder / name)

@@ -1,4 +1,4 @@
-"""Judges the exported cascade, and beside it base, control and mean shape, on the test faces."""
+"""Judges the exported cascade, and beside it base, control and mean shape, on every source's test faces."""
 
 import stages
 from lipseg.data.crop_set import load_crops
@@ -26,7 +26,7 @@ def main() -> None:
     systems = load_network(at.systems, ("base", "control"), predictor.runtime.view.size)
     heads, mixture = load_arrays(at.heads)[1], load_arrays(at.mixture)[1]
     found = runs.run_test(crops, predictor, systems, params.evaluate, params.seed)
-    full = runs.summary(found, params.evaluate, params.seed)
+    full = runs.summary(found, crops, predictor.runtime.conventions, params.evaluate, params.seed)
     at.out.mkdir(parents=True, exist_ok=True)
     runs.write_per_face(at.out / "per_face.csv", crops, found)
     runs.write_ced(at.out / "ced.csv", found)

@@ -1,6 +1,7 @@
 """Exports the networks to ONNX, checked against JAX on validation faces."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from lipseg.model.export.check import check_cascade, check_locator, check_system
 from lipseg.model.export.graphs import cascade_graph, locator_graph, systems_graph
 from lipseg.model.locator import load_locator
 from lipseg.params import load_params
+from lipseg.training.conventions import load_conventions
 from lipseg.training.locator_batches import Sampler
 
 # Views that are compared; of validation faces, as the figures on the test faces come later.
@@ -32,6 +34,7 @@ def main() -> None:
         mixture="weights of the mixture",
         heads="weights of the heads",
         locator="weights of the locator",
+        conventions="JSON file of the conventions",
         out="the model folder, not yet calibrated",
         systems="ONNX file of base and control",
         metrics="JSON file of sizes, times and differences",
@@ -46,6 +49,9 @@ def main() -> None:
     half = _VIEWS // 2
     located = sampler.batch(np.resize(sampler.rows, half), half, rng).images
 
+    reference, conventions = load_conventions(at.conventions)
+    runtime = replace(cascade.runtime(constants), reference=reference, conventions=conventions)
+
     graphs = cascade_graph(cascade), locator_graph(net, constants.view.size), systems_graph(cascade)
     checked = {
         CASCADE: check_cascade(graphs[0], cascade, views),
@@ -55,7 +61,7 @@ def main() -> None:
     with whole_folder(at.out) as folder:
         (folder / CASCADE).write_bytes(graphs[0].SerializeToString())
         (folder / LOCATOR).write_bytes(graphs[1].SerializeToString())
-        card = {"format": FORMAT, "runtime": cascade.runtime(constants).as_json(), "files": described(folder)}
+        card = {"format": FORMAT, "runtime": runtime.as_json(), "files": described(folder)}
         (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     with whole_file(at.systems) as partial:
         partial.write_bytes(graphs[2].SerializeToString())

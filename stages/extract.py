@@ -4,7 +4,7 @@ import stages
 from lipseg.data.crop_set import load_crops
 from lipseg.data.feature_set import save_features
 from lipseg.data.statistics import load_normaliser
-from lipseg.model.parts import load_base
+from lipseg.model.parts import load_base, load_offsets
 from lipseg.params import load_params
 from lipseg.training.features import extract_features
 
@@ -15,6 +15,7 @@ def main() -> None:
         crops="folder of the crops",
         statistics="the statistics file",
         base="weights of the base network",
+        offsets="offsets of the sources",
         out="npz file of the features",
     )
     params = load_params()
@@ -23,6 +24,7 @@ def main() -> None:
         load_crops(at.crops),
         load_normaliser(at.statistics),
         net,
+        load_offsets(at.offsets),
         view=view,
         augment=params.augment,
         views=params.extract.views,

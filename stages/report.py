@@ -13,6 +13,8 @@ def main() -> None:
         history="CSV file of the base's training",
         selection="CSV file of every mixture candidate",
         galleries="folder of the components' pictures",
+        conventions="JSON file of the conventions",
+        sheet="picture of faces in the sources' conventions",
         heads="weights of the heads",
         curves="CSV file of the heads' errors",
         results="folder of the full results",

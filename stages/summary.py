@@ -4,6 +4,7 @@ import stages
 from lipseg.data.tables import read_json
 from lipseg.evaluation.runs import SYSTEMS
 
+_OF_SOURCES = ("mouth_f1", "lips_f1", "inner_f1", "lips_f1_aligned", "right", "down")
 _COLUMNS = ("nme", "contour", "mouth_f1", "lips_f1", "inner_f1")
 
 
@@ -15,6 +16,14 @@ def main() -> None:
         for system in SYSTEMS:
             shown = (_shown(name, figures[boxes][system][name]) for name in _COLUMNS)
             print(f"{boxes + ' boxes, ' + system:<26}" + "".join(f"{text:>10}" for text in shown))
+    sources = figures["sources"]
+    if len(sources) > 1:
+        print(f"\n{'cascade, jittered boxes':<26}" + "".join(f"{name:>16}" for name in _OF_SOURCES))
+        for source, part in sources.items():
+            shown = (_shown(name, part["cascade"][name]) for name in _OF_SOURCES)
+            called = f"{source}, {part['faces']} faces"
+            print(f"{called:<26}" + "".join(f"{text:>16}" for text in shown))
+        print()
     mixture = figures["mixture"]
     print("mixture: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in mixture.items()))
     print(f"model:   {at.model}\nreport:  {at.report.resolve()}")
@@ -23,7 +32,7 @@ def main() -> None:
 def _shown(name: str, value: float | None) -> str:
     if value is None:
         return "-"
-    return f"{value:.4f}" if name.endswith("f1") else f"{value:.2%}"
+    return f"{value:.4f}" if "f1" in name else f"{value:.2%}"
 
 
 if __name__ == "__main__":

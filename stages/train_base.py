@@ -3,26 +3,36 @@
 import stages
 from lipseg.data.crop_set import load_crops
 from lipseg.data.statistics import load_normaliser
-from lipseg.data.tables import write_rows
-from lipseg.model.parts import save_base
+from lipseg.data.tables import read_arrays, write_rows
+from lipseg.model.parts import save_base, save_offsets
 from lipseg.params import as_dict, load_params
 from lipseg.training.checkpoint import Checkpoint, fingerprint
+from lipseg.training.distillation import taught_by
 from lipseg.training.fit import fit_base
 from stages.code import code_of
 
 
 def main() -> None:
     at = stages.paths(
-        __doc__, crops="folder of the crops", statistics="the statistics file", out="weights", history="CSV file"
+        __doc__,
+        crops="folder of the crops",
+        statistics="the statistics file",
+        teach="npz file of the teachers' landmarks",
+        out="weights",
+        offsets="offsets of the sources",
+        history="CSV file",
     )
     params, crops, normaliser = load_params(), load_crops(at.crops), load_normaliser(at.statistics)
+    (taught,) = read_arrays(at.teach, ("points_px",), "teach").values()
     sections = [as_dict(s) for s in (params.view, params.augment, params.net, params.train_base)]
     checkpoint = Checkpoint(
         "train_base",
-        fingerprint(code_of("train_base"), params.seed, *sections, crops.sha256, normaliser.mean, normaliser.deviation),
+        fingerprint(
+            code_of("train_base"), params.seed, *sections, crops.sha256, taught, normaliser.mean, normaliser.deviation
+        ),
     )
     fitted = fit_base(
-        crops,
+        taught_by(crops, taught, params.teach.share),
         normaliser,
         net_params=params.net,
         view=params.view.geometry(),
@@ -32,6 +42,7 @@ def main() -> None:
         checkpoint=checkpoint,
     )
     write_rows(at.history, fitted.history)
+    save_offsets(at.offsets, fitted.offsets)
     save_base(at.out, fitted.net, params.net, params.view)
     checkpoint.clear()
 

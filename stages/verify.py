@@ -1,18 +1,19 @@
-"""Checks that the model in the package is what its card and its lock say, and with --root that a rerun gives it again.
+"""Checks that the model in the package is what its card and its lock say; with --source, that a rerun gives it again.
 
-Without --root, in seconds: size and SHA-256 of the networks, the card's completeness and figures, the names of the
+Without --source, in seconds: size and SHA-256 of the networks, the card's completeness and figures, the names of the
 faces, and that card and networks are the files that the recorded run wrote.
 
-With --root, as long as the training takes: runs the pipeline with the card's parameters in build/verify and compares
-stage by stage. On the card's number of cores and with its software the networks come out equal to the byte. On others
-they do not: XLA splits its sums by cores, rounding differs, and training carries that on. Then the figures must agree.
+With the folder of every source, as long as the training takes: runs the pipeline with the card's parameters in
+build/verify and compares stage by stage. On the card's number of cores and with its software the networks come out
+equal to the byte. On others they do not: XLA splits its sums by cores, rounding differs, and training carries that on.
+Then the figures must agree.
 """
 
 import argparse
 import csv
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,8 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 import stages
-from lipseg.data.crop_set import SPLITS, load_crops
+from lipseg.data.crop_set import CropSet, load_crops
 from lipseg.errors import DataError, LipsegError
-from lipseg.evaluation.card import names_sha256
 from lipseg.inference.card import CARD, CASCADE, LOCATOR, read_card
 from stages import rebuild
 from stages.release import FACES, LIMITS, LOCK, Limits, problems
@@ -83,19 +83,35 @@ def disagreements(card: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return found
 
 
-def compare_rerun(folder: Path, work: Path, root: Path) -> list[str]:
-    """Reruns the pipeline, prints how it compares and returns what is wrong, a line each."""
+def compare_rerun(
+    folder: Path, work: Path, sources: Mapping[str, Path], files: Mapping[str, Path] | None = None
+) -> list[str]:
+    """Reruns the pipeline, prints how it compares and returns what is wrong, a line each.
+
+    Args:
+        folder: with the model, its lock and the names of its faces.
+        work: folder that the pipeline runs in.
+        sources: folders of the faces; see ``rebuild.prepare``.
+        files: what these folders lack; likewise.
+
+    Raises:
+        LipsegError: if the faces are not those of the card's sources, or the pipeline fails.
+    """
     card, recorded = read_card(folder), rebuild.read_lock(folder / LOCK)
-    rebuild.prepare(work, card["params"], root)
+    rebuild.prepare(work, card["params"], sources, files)
     # Other faces are told apart before anything is trained on them.
     rebuild.run(work, "crop")
     crops = load_crops(work / "data" / "crops")
     if crops.sha256 != card["data"]["sha256"]:
-        names = {split: names_sha256(crops, split) for split in SPLITS}
-        same = "the same" if names == card["data"]["names_sha256"] else "other"
-        return [f"{root}: other crops than the card's, of {same} names: another version of the data, or of its decoder"]
+        apart = other_names(folder / FACES, crops)
+        if apart:
+            return [f"{', '.join(map(str, sources.values()))}: other faces than the card's: " + "; ".join(apart)]
+        return [
+            "other crops than the card's, of the same names: another version of the data, of a file put beside them "
+            "(--file), or of the decoder of pictures"
+        ]
     rebuild.run(work)
-    rerun = rebuild.lock_of(work, root)["stages"]
+    rerun = rebuild.lock_of(work)["stages"]
     apart = list(differences(recorded, rerun))
     for stage in recorded:
         paths = [path for name, _, path in apart if name == stage]
@@ -126,25 +142,44 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
 
 
+def other_names(path: Path, crops: CropSet) -> list[str]:
+    """Returns for each source how the faces of a run differ from those listed, where they do."""
+    listed = set(_faces(path))
+    found = set(zip(crops.split.tolist(), crops.names.tolist(), strict=True))
+    said = []
+    for source in sorted({name.split("/")[0] for _, name in listed | found}):
+        missing, new = (
+            sum(name.startswith(f"{source}/") for _, name in some) for some in (listed - found, found - listed)
+        )
+        if missing or new:
+            said.append(f"{missing} of {source} are missing or in another split, {new} are not in {path.name}")
+    return said
+
+
 def _names_sha256(path: Path) -> dict[str, str]:
+    rows = sorted(_faces(path))
+    names = {split: "".join(f"{name}\n" for one, name in rows if one == split) for split, _ in rows}
+    return {split: hashlib.sha256(text.encode()).hexdigest() for split, text in names.items()}
+
+
+def _faces(path: Path) -> list[tuple[str, str]]:
+    """Returns (split, name) of every face that ``release.write_faces`` listed."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = [(row["split"], row["name"]) for row in csv.DictReader(file)]
+            return [(row["split"], row["name"]) for row in csv.DictReader(file)]
     except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read ({error})") from error
-    names = {split: "".join(f"{name}\n" for one, name in sorted(rows) if one == split) for split, _ in rows}
-    return {split: hashlib.sha256(text.encode()).hexdigest() for split, text in names.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=Path("lipseg/shipped"), help="the shipped folder")
-    parser.add_argument("--root", type=Path, help="folder of the faces: rerun the pipeline and compare")
+    rebuild.add_arguments(parser)
     parser.add_argument("--work", type=Path, default=Path("build/verify"), help="folder that the pipeline runs in")
     at = parser.parse_args()
     found = check_shipped(at.model)
-    if not found and at.root is not None:
-        found = compare_rerun(at.model, at.work, at.root)
+    if not found and (at.source or at.file):
+        found = compare_rerun(at.model, at.work, at.source, at.file)
     if found:
         raise LipsegError(f"{at.model}: " + "; ".join(found))
     print(f"{at.model}: verified")

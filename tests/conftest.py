@@ -147,10 +147,12 @@ def base(drawn_net, net_params):
 @pytest.fixture(scope="session")
 def features(crops, normaliser, base, view, no_augment):
     """The tiny hourglass's features of every split and of two jittered views a training face."""
+    from lipseg.model.offsets import SourceOffsets
     from lipseg.training.features import extract_features
 
+    offsets = SourceOffsets(crops.sources).start()
     augment = replace(no_augment, shift=0.1, scale=0.1, mirror=0.5)
-    return extract_features(crops, normaliser, base, view=view, augment=augment, views=2, seed=0)
+    return extract_features(crops, normaliser, base, offsets, view=view, augment=augment, views=2, seed=0)
 
 
 @pytest.fixture(scope="session")
@@ -178,19 +180,19 @@ def mixture(features):
 def cascade(base, mixture, normaliser, view):
     """A cascade of two heads that differ from the base's and from each other, with a control head."""
     from lipseg.model import cascade as module
-    from lipseg.model.weights import module_arrays
+    from lipseg.model.heads import shapes
 
     rng = np.random.default_rng(0)
-    head = module_arrays(base.head)
 
-    def changed():
-        return {name: (a + 0.05 * rng.normal(size=a.shape)).astype(np.float32) for name, a in head.items()}
+    def drawn(kinds):
+        return {name: (0.1 * rng.normal(size=shape)).astype(np.float32) for name, shape in kinds.items()}
 
-    first, second, control = changed(), changed(), changed()
-    heads = {name: np.stack([first[name], second[name]]) for name in head}
+    projection = drawn({"centre": (base.channels,), "basis": (base.channels, 2)})
+    kinds = shapes(base.features + 56 * 2, 5)
+    heads, control = drawn({name: (2, *shape) for name, shape in kinds.items()}), drawn(kinds)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_BUCKETS", (4, 16))  # every batch size is compiled for itself
-        yield module.Cascade(base, heads, mixture, normaliser, view, control=control)
+        yield module.Cascade(base, heads, projection, mixture, normaliser, view, control=control)
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,20 @@ from onnx import TensorProto, helper, numpy_helper
 
 from lipseg.geometry import View
 from lipseg.inference.card import CARD, CASCADE, FORMAT, LOCATOR, described
+from lipseg.inference.conventions import Convention
 from lipseg.inference.runtime import LocatorConstants, LocatorView, Runtime
 
 SIZE, COMPONENTS = 8, 3
 CASCADE_POINTS = np.random.default_rng(1).uniform(0.2, 0.8, (56, 2)).astype(np.float32)
 LOCATOR_POINTS = np.array([[0.3, 0.7], [0.7, 0.7], [0.5, 0.6], [0.5, 0.8]], np.float32)
-RUNTIME = Runtime(View(SIZE, "square", 1.6), COMPONENTS, LocatorConstants(LocatorView(16, 1.25)), bias=(0.01, -0.02))
+CONVENTIONS = {"elsewhere": Convention((0.1, -0.2) * 56, (3.0, 1.0))}
+RUNTIME = Runtime(
+    View(SIZE, "square", 1.6),
+    COMPONENTS,
+    LocatorConstants(LocatorView(16, 1.25)),
+    reference="known",
+    conventions=CONVENTIONS,
+)
 
 
 def network(nodes, outputs, constants, *, size=SIZE, batch="N", kind=TensorProto.UINT8, channels=3) -> bytes:

@@ -10,6 +10,7 @@ import lipseg
 from lipseg.cli.exit_codes import exit_code_of
 from lipseg.cli.info import info
 from lipseg.cli.makeup import makeup
+from lipseg.cli.mouth_clips import mouths
 from lipseg.cli.predict import predict
 from lipseg.cli.video import video
 from lipseg.errors import LipsegError
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.command(short_help="Find the lips in pictures.")(predict)
 app.command(short_help="Put lipstick on the lips in photos.")(makeup)
 app.command(short_help="Follow the lips through a video.")(video)
+app.command(short_help="Cut the mouths out of videos, for lip readers.")(mouths)
 app.command(short_help="Print what a model is.")(info)
 
 

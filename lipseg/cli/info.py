@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from lipseg.inference.card import DEFAULT_MODEL, check_networks, read_card
+from lipseg.errors import ModelError
+from lipseg.inference.card import CARD, DEFAULT_MODEL, check_networks, read_card
 
 # A list longer than this is told by its length; --json shows it whole.
 _LONGEST_LIST = 12
@@ -41,11 +42,24 @@ def info(
         typer.echo(json.dumps(card, indent=2))
         return
     typer.echo(f"model: {model}")
+    if known := _conventions(card, model / CARD):
+        typer.echo(f"conventions, the reference first: {known}")
     hidden = [name for name in _MACHINE_ONLY if name in card]
     for line in _lines({name: value for name, value in card.items() if name not in hidden}):
         typer.echo(line)
     if hidden:
         typer.echo(f"\nlipseg info --json also shows: {', '.join(hidden)}")
+
+
+def _conventions(card: dict[str, Any], path: Path) -> str:
+    """Returns the names that --convention takes; "" for a card whose constants are damaged."""
+    from lipseg.inference.runtime import Runtime
+
+    try:
+        runtime = Runtime.from_card(card, path)
+    except ModelError:
+        return ""
+    return ", ".join([*filter(None, [runtime.reference]), *sorted(runtime.conventions)])
 
 
 def _lines(value: dict[str, Any], indent: int = 0) -> list[str]:
@@ -74,7 +88,7 @@ def _bullet(text: str, pad: str) -> list[str]:
 
 
 def _is_table(figures: Any) -> bool:
-    """Whether these are the pipeline's headline figures: boxes -> system -> figure."""
+    """Whether these are the pipeline's headline figures: boxes -> system -> figure, and the same by source."""
     return isinstance(figures, dict) and all(isinstance(figures.get(boxes), dict) for boxes in ("jittered", "exact"))
 
 
@@ -83,11 +97,17 @@ def _table(figures: dict[str, Any], pad: str) -> list[str]:
     lines = [pad + f"{'':<26}" + "".join(f"{heading:>10}" for _, heading, _ in _FIGURES)]
     for boxes in ("jittered", "exact"):
         for system, values in figures[boxes].items():
-            if isinstance(values, dict) and _FIGURES[-1][0] in values:
+            # Differences between systems are no figures of one.
+            if isinstance(values, dict) and not isinstance(values.get(_FIGURES[-1][0], {}), dict):
                 row = "".join(_figure(values.get(name), error) for name, _, error in _FIGURES)
                 lines.append(pad + f"{f'{boxes} boxes, {system}':<26}" + row)
+    sources = figures.get("sources", {})
+    for source, part in sources.items() if len(sources) > 1 else ():
+        row = "".join(_figure(part["cascade"].get(name), error) for name, _, error in _FIGURES)
+        called = f"{source} ({part['faces']}), cascade"
+        lines.append(pad + f"{called:<26}" + row)
     for name, part in figures.items():
-        if name not in ("jittered", "exact") and isinstance(part, dict):
+        if name not in ("jittered", "exact", "sources") and isinstance(part, dict):
             lines.append(
                 pad + f"{name}: " + ", ".join(f"{key.replace('_', ' ')} {_short(v)}" for key, v in part.items())
             )

@@ -1,9 +1,9 @@
-"""From the words on the command line to the pictures to work on."""
+"""From the words on the command line to the pictures and videos to work on."""
 
 import glob
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +15,16 @@ STANDARD_INPUT = "-"
 _STANDARD_INPUT_PLACE = Path("stdin")
 # What stands before the ending of a painted picture, whatever that is.
 PAINTED_MARK = ".makeup"
+# What a video's folder of mouth clips is called after its name.
+CLIPS_MARK = ".mouths"
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".mts", ".3gp", ".ogv"}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class InputImage:
-    """A picture to work on.
+    """A picture or a video to work on.
 
     Attributes:
         path: as given, or as found below the folder that was given; "-" for standard input.
@@ -54,22 +59,43 @@ def find_images(words: Sequence[str]) -> list[InputImage]:
             if word not in found:
                 found[word] = InputImage(path, _STANDARD_INPUT_PLACE, sys.stdin.buffer.read())
             continue
-        if path.is_dir():
-            below = _pictures(_walk(path), path)
-            if not below:
-                raise UsageError(f"{path}: no pictures in this folder or below it")
-        elif path.exists():
-            below = [InputImage(path, Path(path.name))]
-        elif glob.has_magic(word):
-            matches = (Path(match) for match in glob.iglob(word, recursive=True))
-            below = _pictures((match for match in matches if match.is_file()), _plain_part(path))
-            if not below:
-                raise UsageError(f"{word}: no picture fits this pattern")
-        else:
-            raise UsageError(f"{path}: no such file or folder")
-        for image in below:
+        for image in _found(word, _is_picture, "picture"):
             found.setdefault(image.path.resolve(), image)
     return list(found.values())
+
+
+def find_videos(words: Sequence[str]) -> list[InputImage]:
+    """Returns the videos of files, folders and patterns, each once, as ``find_images`` does with pictures.
+
+    Left out are the videos that lipseg itself writes (``NAME.makeup.mp4``, and what lies in ``NAME.mouths``).
+
+    Raises:
+        UsageError: if a path does not exist, or a folder or a pattern holds no video.
+    """
+    found: dict[Path, InputImage] = {}
+    for word in words:
+        for video in _found(word, _is_video, "video"):
+            found.setdefault(video.path.resolve(), video)
+    return list(found.values())
+
+
+def _found(word: str, wanted: Callable[[Path], bool], what: str) -> list[InputImage]:
+    """Returns the files of a path or pattern; those of folders and patterns only where they are wanted."""
+    path = Path(word)
+    if path.is_dir():
+        below = _placed(filter(wanted, _walk(path)), path)
+        if not below:
+            raise UsageError(f"{path}: no {what}s in this folder or below it")
+    elif path.exists():
+        below = [InputImage(path, Path(path.name))]
+    elif glob.has_magic(word):
+        matches = (Path(match) for match in glob.iglob(word, recursive=True))
+        below = _placed((match for match in matches if match.is_file() and wanted(match)), _plain_part(path))
+        if not below:
+            raise UsageError(f"{word}: no {what} fits this pattern")
+    else:
+        raise UsageError(f"{path}: no such file or folder")
+    return below
 
 
 def _walk(folder: Path) -> Iterable[Path]:
@@ -88,15 +114,23 @@ def _plain_part(pattern: Path) -> Path:
     return plain
 
 
-def _pictures(paths: Iterable[Path], folder: Path) -> list[InputImage]:
-    """Returns the pictures among paths by their endings, sorted, placed below ``folder``."""
+def _is_picture(path: Path) -> bool:
     from lipseg.images import IMAGE_SUFFIXES
 
+    own = path.name.endswith(PICTURE_ENDINGS) or path.stem.endswith(PAINTED_MARK)
+    return path.suffix.lower() in IMAGE_SUFFIXES and not own
+
+
+def _is_video(path: Path) -> bool:
+    own = path.stem.endswith(PAINTED_MARK) or path.parent.name.endswith(CLIPS_MARK)
+    return path.suffix.lower() in VIDEO_SUFFIXES and not own
+
+
+def _placed(paths: Iterable[Path], folder: Path) -> list[InputImage]:
+    """Returns files sorted, placed below ``folder``."""
     found = []
     for path in sorted(set(paths)):
-        own = path.name.endswith(PICTURE_ENDINGS) or path.stem.endswith(PAINTED_MARK)
-        if path.suffix.lower() in IMAGE_SUFFIXES and not own:
-            place = Path(os.path.relpath(path, folder))
-            # "a*/../../b.jpg" leads out of its folder, and its results must not leave the output folder.
-            found.append(InputImage(path, Path(path.name) if ".." in place.parts else place))
+        place = Path(os.path.relpath(path, folder))
+        # "a*/../../b.jpg" leads out of its folder, and its results must not leave the output folder.
+        found.append(InputImage(path, Path(path.name) if ".." in place.parts else place))
     return found

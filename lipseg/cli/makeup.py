@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lipseg.cli.exit_codes import ExitCode
-from lipseg.cli.inputs import PAINTED_MARK, STANDARD_INPUT, find_images
+from lipseg.cli.inputs import PAINTED_MARK, STANDARD_INPUT, VIDEO_SUFFIXES, find_images
 from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, ThreadsOption, load_segmenter
 from lipseg.cli.mouths import MouthBoxesOption, MouthBoxOption, boxes_of
 from lipseg.cli.printing import print_result, tell, tell_failure, tell_losses
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 # Pictures of these endings are painted to JPEG, all others to PNG.
 _LOSSY = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".heic", ".heif", ".hif", ".avif"})
-_VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
 
 
 def makeup(
@@ -72,8 +71,7 @@ def makeup(
 
     from lipseg.progress import progress
 
-    # Lipstick goes where the lips are, and not where annotators would have drawn them.
-    segmenter = load_segmenter(model, detector, min_score, threads, unbiased=True)
+    segmenter = load_segmenter(model, detector, min_score, threads)
     failed = 0
     jobs = list(zip((image.path for image in images), targets, strict=True))
     for path, target in progress(jobs, total=len(jobs), unit="file") if len(jobs) > 1 else jobs:
@@ -159,7 +157,7 @@ def _targets(paths: list[Path], images: list[tuple[Path, Path]], output: Path | 
 
 def _ending(path: Path) -> str:
     suffix = path.suffix.lower()
-    if suffix in _VIDEOS:
+    if suffix in VIDEO_SUFFIXES:
         return ".mp4"
     if suffix in (".jpg", ".jpeg"):
         return path.suffix
@@ -218,4 +216,4 @@ def _paint_video(
 
 
 def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in _VIDEOS
+    return path.suffix.lower() in VIDEO_SUFFIXES

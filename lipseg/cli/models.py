@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lipseg.errors import DataError, UsageError
+from lipseg.errors import ConventionError, DataError, UsageError
 
 if TYPE_CHECKING:
     from lipseg.inference.segmenter import LipSegmenter
@@ -31,28 +31,31 @@ MinScoreOption = Annotated[
 ThreadsOption = Annotated[
     int, typer.Option("--threads", min=1, metavar="N", help="Threads of the networks; more than one gain little.")
 ]
-UnbiasedOption = Annotated[
-    bool,
+ConventionOption = Annotated[
+    str | None,
     typer.Option(
-        "--unbiased",
-        help="Undo the sideways shift that the model learnt from its annotators: the contours then lie nearer to the "
-        "lips in the picture, and farther from such annotations.",
+        "--convention",
+        metavar="NAME",
+        help="Place the contours as the annotators of this data set would have, such as helen: `lipseg info` lists "
+        "those that the model knows. [default: the lips as the model's reference has them]",
     ),
 ]
 
 
 def load_segmenter(
-    model: Path, detector: str, min_score: float | None, threads: int, *, unbiased: bool = False
+    model: Path, detector: str, min_score: float | None, threads: int, convention: str | None = None
 ) -> "LipSegmenter":
     """Returns what the options ask for.
 
     Raises:
         ModelError: if the model, or the detector's file, cannot be used.
-        UsageError: if there is no such detector.
+        UsageError: if there is no such detector or convention.
     """
     from lipseg.inference.segmenter import LipSegmenter
 
     try:
-        return LipSegmenter(model, detector, min_score, threads=threads, unbiased=unbiased)
+        return LipSegmenter(model, detector, min_score, threads=threads, convention=convention)
+    except ConventionError as error:
+        raise UsageError(f"--convention: {error}") from error
     except DataError as error:
         raise UsageError(f"--detector: {error}") from error

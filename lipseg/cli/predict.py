@@ -10,7 +10,14 @@ import typer
 
 from lipseg.cli.exit_codes import ExitCode
 from lipseg.cli.inputs import InputImage, find_images
-from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, ThreadsOption, UnbiasedOption, load_segmenter
+from lipseg.cli.models import (
+    ConventionOption,
+    DetectorOption,
+    MinScoreOption,
+    ModelOption,
+    ThreadsOption,
+    load_segmenter,
+)
 from lipseg.cli.mouths import BoxesOf, MouthBoxesOption, MouthBoxOption, boxes_of
 from lipseg.cli.plan import parse_formats, plan_gathered, plan_targets
 from lipseg.cli.printing import print_result, tell, tell_failure
@@ -42,7 +49,7 @@ def predict(
     min_score: MinScoreOption = None,
     model: ModelOption = DEFAULT_MODEL,
     threads: ThreadsOption = 1,
-    unbiased: UnbiasedOption = False,
+    convention: ConventionOption = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Write files here, laid out as the input folders are."),
@@ -135,7 +142,7 @@ def predict(
 
     failed = 0
     if todo:
-        segmenter = load_segmenter(model, detector, min_score, threads, unbiased=unbiased)
+        segmenter = load_segmenter(model, detector, min_score, threads, convention)
         if output is not None:
             with output_errors(output):
                 output.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, ThreadsOption, UnbiasedOption, load_segmenter
+from lipseg.cli.models import (
+    ConventionOption,
+    DetectorOption,
+    MinScoreOption,
+    ModelOption,
+    ThreadsOption,
+    load_segmenter,
+)
 from lipseg.cli.mouths import parse_boxes
 from lipseg.cli.printing import print_result, tell_losses
 from lipseg.cli.termination import terminated_as_interrupted
@@ -60,7 +67,7 @@ def video(
     min_score: MinScoreOption = None,
     model: ModelOption = DEFAULT_MODEL,
     threads: ThreadsOption = 1,
-    unbiased: UnbiasedOption = False,
+    convention: ConventionOption = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
 ) -> None:
     """Follow the lips of everybody in a video, with ids that last from frame to frame.
@@ -84,7 +91,7 @@ def video(
     from lipseg.video.rows import frame_line, open_rows
 
     boxes = parse_boxes(mouth_box)
-    segmenter = load_segmenter(model, detector, min_score, threads, unbiased=unbiased)
+    segmenter = load_segmenter(model, detector, min_score, threads, convention)
     if not boxes and not segmenter.finds_faces:
         raise UsageError("--mouth-box: say where the mouth is in the first frame; --detector none finds no faces")
     options: dict[str, Any] = {"max_mouths": max_faces, "new_people": not boxes}

@@ -10,11 +10,11 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,10 @@ from numpy.typing import NDArray
 from lipseg import scheme
 from lipseg.data.annotations import FaceSample, Unusable, get_reader
 from lipseg.data.crop_set import SPLITS, CropSet, load_crops
+from lipseg.data.near_duplicates import Fingerprint, alike, fingerprint, groups
+from lipseg.data.regions import region_crop
 from lipseg.data.sheets import tile
+from lipseg.data.splits import assign_splits
 from lipseg.data.tables import write_arrays, write_json
 from lipseg.data.workers import end_with_parent
 from lipseg.errors import DataError
@@ -53,36 +56,16 @@ def read_sources(data: Data) -> Iterator[tuple[str, FaceSample | Unusable]]:
             yield source, face
 
 
-def assign_split(source: str, face: FaceSample, data: Data, seed: int) -> str:
-    """Returns "train", "validation" or "test" for a face: the dataset's own split where there is one.
-
-    What is drawn is drawn from a hash of seed and name, so that adding a face moves no other one.
-
-    Raises:
-        DataError: if the dataset says something else than "train" or "test".
-    """
-    split = face.split
-    if split not in ("train", "test", None):
-        raise DataError(f"data.source: {source} puts the face '{face.name}' into '{split}', not train or test")
-    if split is None:
-        split = "test" if _uniform(f"{seed}/test/{source}/{face.name}") < data.test_share else "train"
-    if split == "train" and _uniform(f"{seed}/validation/{source}/{face.name}") < data.validation_share:
-        return "validation"
-    return split
-
-
-def _uniform(text: str) -> float:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
-
-
 @dataclass(frozen=True)
 class _Cut:
-    """A face cut out (``image`` set) or the reason why not."""
+    """A face cut out (``image`` set, and ``regions`` where it has masks) or the reason why not."""
 
     source: str
     face: FaceSample | Unusable
     image: NDArray[np.uint8] | None = None
+    regions: NDArray[np.uint8] | None = None
     matrix: Array | None = None
+    fingerprint: Fingerprint | None = None
 
 
 def _cut(job: tuple[str, FaceSample | Unusable, Crop]) -> _Cut:
@@ -112,14 +95,21 @@ def _cut(job: tuple[str, FaceSample | Unusable, Crop]) -> _Cut:
         return unusable(face.annotation, "the eyes lie on one point")
     side = crop.context * (high - low).max()
     to_image = view_to_image((low + high) / 2, np.full(2, side), crop.size_px)
-    return _Cut(source, face, warp(image, to_image, crop.size_px), to_image.matrix)
+    try:
+        regions = region_crop(face.labels(), (height, width), to_image, crop.size_px) if face.labels else None
+    except DataError as error:
+        return unusable(face.annotation, str(error))
+    cut = warp(image, to_image, crop.size_px)
+    return _Cut(source, face, cut, regions, to_image.matrix, fingerprint(cut, crop.context))
 
 
 def make_crops(out: Path, data: Data, crop: Crop, seed: int) -> CropSet:
     """Cuts every face of the sources and writes the folder ``out``, whole or not at all.
 
-    The folder holds images.npy, faces.npz, skipped.csv (source, name, file, line, reason), and summary.json with the
-    counts and a SHA-256 over all crops and landmarks.
+    The folder holds images.npy, masks.npy where faces have masks, faces.npz, skipped.csv (source, name, file, line,
+    reason), and summary.json with the counts and a SHA-256 over all crops, masks and landmarks. Of its counts, groups
+    are faces that share a split (``near_duplicates`` and ``FaceSample.group``), alike the pairs that look the same,
+    and alike_across_test those of them that the dataset itself divides between training and test.
 
     Raises:
         DataError: if no training or no test face is usable, two faces share a name, or more than
@@ -139,14 +129,15 @@ def _write_crops(partial: Path, kept_csv: Path, data: Data, crop: Crop, seed: in
     kept: list[_Cut] = []
     skipped: list[_Cut] = []
     digest = hashlib.sha256()
-    with (partial / "images.raw").open("wb") as raw:
+    rows: list[int] = []
+    with _Pictures(partial / "images.npy", digest) as images, _Pictures(partial / "masks.npy", digest) as masks:
         for cut in progress(_cut_all(faces, crop), total=len(faces), desc="crop", unit="faces"):
             if cut.image is None:
                 skipped.append(cut)
                 continue
-            raw.write(cut.image.tobytes())
-            digest.update(cut.image.tobytes())
-            kept.append(_Cut(cut.source, cut.face, None, cut.matrix))
+            images.add(cut.image)
+            rows.append(-1 if cut.regions is None else masks.add(cut.regions))
+            kept.append(replace(cut, image=None, regions=None))
     _write_skipped(partial / "skipped.csv", skipped)
     if len(skipped) > crop.max_skipped_share * len(faces):
         worst = Counter(_reason(cut) for cut in skipped).most_common(1)[0]
@@ -155,18 +146,30 @@ def _write_crops(partial: Path, kept_csv: Path, data: Data, crop: Crop, seed: in
             f"{len(skipped)} of {len(faces)} faces are unusable (most often: {worst[0]}), more than "
             f"crop.max_skipped_share {crop.max_skipped_share:g} allows; all reasons are in {kept_csv}"
         )
-    arrays = _face_arrays(kept, data, seed)
+    faces_kept = [(cut.source, cut.face) for cut in kept if isinstance(cut.face, FaceSample)]
+    twice = alike(np.array([cut.fingerprint for cut in kept], np.float32))
+    first = groups(len(kept), [*twice, *_declared(faces_kept)])
+    arrays = {
+        **_face_arrays(faces_kept),
+        "split": np.array(assign_splits(faces_kept, first, data, seed), dtype=np.str_),
+        "crop_to_image": np.array([cut.matrix for cut in kept], float).reshape(-1, 2, 3),
+        "mask": np.array(rows, np.int64),
+    }
     for split in SPLITS:
         if split not in arrays["split"]:
             raise DataError(f"data.root: {data.root} leaves no {split} face; add faces or change data.*_share")
     for name in sorted(arrays):  # whatever a face is known by counts: points, split, eyes, state, frame
         digest.update(arrays[name].tobytes())
-    _raw_to_npy(partial / "images.raw", partial / "images.npy", (len(kept), crop.size_px, crop.size_px, 3))
     write_arrays(partial / "faces.npz", **arrays)
     summary = {
         "source": data.source,
         "faces": len(kept),
         **{split: int((arrays["split"] == split).sum()) for split in SPLITS},
+        "groups": sum(size > 1 for size in Counter(first).values()),
+        "alike": len(twice),
+        "alike_across_test": int(
+            sum((arrays["split"][i] == "test") != (arrays["split"][j] == "test") for i, j in twice)
+        ),
         "skipped": dict(Counter(_reason(cut) for cut in skipped)),
         "sha256": digest.hexdigest(),
     }
@@ -207,27 +210,60 @@ def _write_skipped(path: Path, skipped: list[_Cut]) -> None:
             table.writerow([cut.source, cut.face.name, cut.face.file, cut.face.line or "", cut.face.reason])
 
 
-def _face_arrays(kept: list[_Cut], data: Data, seed: int) -> dict[str, Any]:
-    faces = [(cut.source, cut.face) for cut in kept if isinstance(cut.face, FaceSample)]
+def _declared(faces: list[tuple[str, FaceSample]]) -> Iterator[tuple[int, int]]:
+    """Yields pairs of faces that their datasets say belong together."""
+    first: dict[tuple[str, str], int] = {}
+    for i, (source, face) in enumerate(faces):
+        if face.group:
+            yield first.setdefault((source, face.group), i), i
+
+
+def _face_arrays(faces: list[tuple[str, FaceSample]]) -> dict[str, Any]:
     names = [f"{source}/{face.name}" for source, face in faces]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise DataError(f"data.root: two faces are named '{twice[0]}'; names must be unique within a dataset")
+    if many := [name for name, count in Counter(names).items() if count > 1]:
+        raise DataError(f"data.root: two faces are named '{many[0]}'; names must be unique within a dataset")
     return {
         "names": np.array(names, dtype=np.str_),
-        "split": np.array([assign_split(source, face, data, seed) for source, face in faces], dtype=np.str_),
         "state": np.array([face.state for _, face in faces], dtype=np.str_),
         "points_px": np.array([face.points_px for _, face in faces], float).reshape(-1, scheme.N_POINTS, 2),
-        "crop_to_image": np.array([cut.matrix for cut in kept], float).reshape(-1, 2, 3),
         "inter_ocular_px": np.array([face.inter_ocular_px for _, face in faces], float),
+        "scale": np.array([face.scale for _, face in faces], float),
     }
 
 
-def _raw_to_npy(raw: Path, npy: Path, shape: tuple[int, ...]) -> None:
-    # The number of usable faces is known only at the end, so the header comes last.
-    with npy.open("wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_2_0(file, header)
-        with raw.open("rb") as source:
-            shutil.copyfileobj(source, file, 1 << 20)
-    raw.unlink()
+class _Pictures:
+    """Pictures of one size, written to a .npy file as they come; no file where none came.
+
+    Args:
+        npy: the file.
+        digest: takes what is written.
+    """
+
+    def __init__(self, npy: Path, digest: Any) -> None:
+        self.npy = npy
+        self.digest = digest
+        self.shape: tuple[int, ...] = ()
+        self.count = 0
+        self.raw = npy.with_suffix(".raw").open("w+b")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def add(self, picture: NDArray[np.uint8]) -> int:
+        """Returns the row of a picture (height, width, 3)."""
+        self.raw.write(picture.tobytes())
+        self.digest.update(picture.tobytes())
+        self.shape = picture.shape
+        self.count += 1
+        return self.count - 1
+
+    def __exit__(self, *_: object) -> None:
+        # The number of pictures is known only at the end, so the header comes last.
+        if self.count:
+            self.raw.seek(0)
+            with self.npy.open("wb") as file:
+                header = {"descr": "|u1", "fortran_order": False, "shape": (self.count, *self.shape)}
+                np.lib.format.write_array_header_2_0(file, header)
+                shutil.copyfileobj(self.raw, file, 1 << 20)
+        self.raw.close()
+        Path(self.raw.name).unlink()

@@ -15,6 +15,7 @@ class FeatureSet:
 
     Attributes:
         features: (N, F) float32.
+        sampled: (N, 56, C) float16, see ``lipseg.model.nets.Encoded``; half the digits are enough and half the file.
         frame: (N, 4) float32, see ``lipseg.model.nets.Encoded``.
         points_unit: (N, 56, 2) float32 true landmarks, unit coordinates of the view.
         iod_unit: (N,) float32 inter-ocular distance in unit coordinates.
@@ -24,6 +25,7 @@ class FeatureSet:
     """
 
     features: NDArray[np.float32]
+    sampled: NDArray[np.float16]
     frame: NDArray[np.float32]
     points_unit: NDArray[np.float32]
     iod_unit: NDArray[np.float32]

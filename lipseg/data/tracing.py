@@ -54,7 +54,7 @@ def trace(labels: Labels) -> Array:
     Raises:
         DataError: if a lip is missing, the mouth is tiny, in several pieces or upside down.
     """
-    part, corner_px = _one_mouth(labels)
+    part, corner_px = one_mouth(labels)
     soft = [_smoothed(part == label) for label in (UPPER, LOWER, INNER)]
     mouth = _smoothed(part != BACKGROUND)
     height, width = part.shape
@@ -72,8 +72,20 @@ def trace(labels: Labels) -> Array:
     return np.concatenate([outer, inner]) + corner_px
 
 
-def _one_mouth(labels: Labels) -> tuple[Labels, Array]:
-    """Returns the part of a map that holds its mouth, with room around and its holes filled, and where it begins."""
+def one_mouth(labels: Labels) -> tuple[Labels, Array]:
+    """Returns the part of a label map that holds its mouth, with room around, and where it begins.
+
+    Stray pixels away from the mouth go and holes count as inner mouth.
+
+    Args:
+        labels: as ``trace`` has them.
+
+    Returns:
+        labels (height, width) uint8 of the part; (2,) float64 (x, y) of its first pixel in the map.
+
+    Raises:
+        DataError: if a lip is missing, the mouth is tiny or in several pieces.
+    """
     count, pieces, stats, _ = cv2.connectedComponentsWithStats((labels != BACKGROUND).astype(np.uint8), connectivity=8)
     sizes = stats[1:, cv2.CC_STAT_AREA]
     if count < 2 or sizes.max() < _LEAST_PIXELS:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lipseg.data.crop_set import SPLITS, CropSet
 from lipseg.data.tables import read_columns, read_json
 from lipseg.evaluation import card_text
+from lipseg.evaluation.runs import ALIGNED, BOXES, OWN
 from lipseg.inference.card import sha256_of
 from lipseg.model.weights import load_arrays
 from lipseg.params import Params, as_dict
@@ -38,8 +38,6 @@ _LIBRARIES = (
 _COMPARED = (("nme", "mean"), ("contour", "mean"), ("mouth", "f1_mean"), ("lips", "f1_mean"), ("inner", "f1_mean"))
 # Below this share of the mouth every known system's inner mouth is mostly wrong.
 _NEARLY_CLOSED = 0.08
-# Share of the inter-ocular distance: about half a pixel of a face that is 300 pixels wide.
-_WORTH_A_WORD = 0.004
 
 
 def model_card(
@@ -49,6 +47,7 @@ def model_card(
     metrics: Path,
     results: Path,
     artifacts: Mapping[str, Path],
+    conventions: Path,
     more: Mapping[str, Path] | None = None,
 ) -> dict[str, Any]:
     """Returns the card of a bundled cascade, JSON-able.
@@ -60,6 +59,7 @@ def model_card(
         metrics: the file of headline figures.
         results: the folder of the full results.
         artifacts: the files that the model is built from, by the names of their stages' options.
+        conventions: the file of the sources' conventions.
         more: further files of figures by the name that they get on the card.
 
     Raises:
@@ -67,7 +67,6 @@ def model_card(
     """
     full = read_json(results / "summary.json")
     source = params.data.source
-    bias = np.array(model["runtime"]["bias"])
     return {
         "format": model["format"],
         "name": params.bundle.name,
@@ -77,9 +76,10 @@ def model_card(
         "out_of_scope": list(card_text.OUT_OF_SCOPE),
         "weaknesses": [
             *measured_weaknesses(full, read_columns(results / "per_face.csv")),
-            *one_sidedness(bias, crops),
+            *places(full["sources"]),
             *card_text.gaps(source),
         ],
+        "annotators": card_text.annotators(read_json(conventions)),
         "licence": card_text.terms(source),
         "net": as_dict(params.net),
         "components": model["runtime"]["components"],
@@ -88,17 +88,18 @@ def model_card(
             "source": source,
             "what": card_text.what(source),
             **{split: len(crops.indices(split)) for split in SPLITS},
+            "by_source": {
+                source: {split: int((crops.source[crops.indices(split)] == k).sum()) for split in SPLITS}
+                for k, source in enumerate(crops.sources)
+            },
             "skipped": crops.skipped,
             "sha256": crops.sha256,
             "names_sha256": {split: names_sha256(crops, split) for split in SPLITS},
         },
         "figures": read_json(metrics),
         "intervals": {
-            boxes: {
-                against: {region: difference[region][figure] for region, figure in _COMPARED}
-                for against, difference in part["intervals"].items()
-            }
-            for boxes, part in full.items()
+            **{boxes: _compared(full[boxes]) for boxes in BOXES},
+            "sources": {source: _compared(part["jittered"]) for source, part in full["sources"].items()},
         },
         **{name: read_json(path) for name, path in (more or {}).items()},
         "heads": load_arrays(artifacts["heads"])[1],
@@ -112,6 +113,14 @@ def model_card(
         "machine": _machine(),
         "files": model["files"],
         "runtime": model["runtime"],
+    }
+
+
+def _compared(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns those intervals of a part of ``runs.summary`` that the card keeps."""
+    return {
+        against: {region: difference[region][figure] for region, figure in _COMPARED}
+        for against, difference in part["intervals"].items()
     }
 
 
@@ -155,24 +164,30 @@ def measured_weaknesses(full: Mapping[str, Any], faces: Mapping[str, list[Any]])
     return said
 
 
-def one_sidedness(bias: NDArray[np.floating[Any]], crops: CropSet) -> list[str]:
-    """Returns a sentence on how far to one side the annotators placed the landmarks, where that is worth one.
+def places(sources: Mapping[str, Any]) -> list[str]:
+    """Returns how well the cascade does on each of several sources, and how far off its annotators' mouths lie.
 
     Args:
-        bias: (2,) of ``annotation_bias.sideways_bias``.
-        crops: whose training faces say how large mouths are beside the inter-ocular distance.
+        sources: of ``runs.summary``.
     """
-    train = crops.indices("train")
-    centred = crops.points_px[train] - crops.points_px[train].mean(1, keepdims=True)
-    radius = np.sqrt((centred**2).sum(-1).mean(1)) / crops.inter_ocular_px[train]
-    off = float(bias[0] * radius.mean())
-    if abs(off) < _WORTH_A_WORD:
+    if len(sources) < 2:
         return []
-    side = "right" if off > 0 else "left"
-    return [
-        f"The annotators placed the mouths {abs(off):.1%} of the inter-ocular distance too far {side} in the picture, "
-        "and so does this model; --unbiased takes that out."
-    ]
+    said = []
+    for source, part in sources.items():
+        figures = part["jittered"]["systems"]["cascade"]
+        if figures["right"] is None:
+            continue
+        lips = f"lips F1 {figures['lips']['f1_mean']:.2f} as annotated"
+        lips += f", {figures[ALIGNED]['lips']['f1_mean']:.2f} with all answers moved by one constant"
+        if OWN in figures:
+            lips += f", {figures[OWN]['lips']['f1_mean']:.2f} in the convention of these annotators"
+        right, down = figures["right"], figures["down"]
+        said.append(
+            f"On the {part['faces']} test faces of {source}: {lips}; its mouths lie {abs(right):.1%} of their width "
+            f"{'right' if right > 0 else 'left'} of and {abs(down):.1%} {'below' if down > 0 else 'above'} "
+            "the annotated."
+        )
+    return said
 
 
 def names_sha256(crops: CropSet, split: str) -> str:

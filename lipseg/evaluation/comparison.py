@@ -6,6 +6,7 @@ Figures are looked up in the summaries of ``metrics.summarise`` by dotted names 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 Summary = Mapping[str, Any]
@@ -17,12 +18,16 @@ _MINUS = "\N{MINUS SIGN}"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure of the tables: where it lies in a summary and how it reads."""
+    """A figure of the tables: where it lies in a summary and how it reads.
+
+    One with a sign, such as an offset, is the better the nearer it is to 0.
+    """
 
     name: str
     label: str
     percent: bool = True
     larger_is_better: bool = False
+    has_sign: bool = False
 
     def of(self, summary: Summary) -> float | None:
         """Returns the figure, None where it is missing or not finite."""
@@ -32,6 +37,8 @@ class Figure:
         """Returns a value as it is printed: per cent with two digits, anything else with three."""
         if value is None:
             return NO_FIGURE
+        if self.has_sign:
+            return f"{100 * value:+.2f}".replace("-", _MINUS)
         return f"{100 * value:.2f}" if self.percent else f"{value:.3f}"
 
     def signed(self, value: float) -> str:
@@ -41,7 +48,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Cascade minus base, with its 95 % interval, and what that says.
+    """Cascade minus base or minus control, with its 95 % interval, and what that says.
 
     Attributes:
         value, low, high: as they are printed.
@@ -63,12 +70,27 @@ class Line:
     Attributes:
         label: its figure.
         cells: a text for each system, and whether it is the best of the line.
-        difference: None where there is no interval.
+        differences: one for each system that the cascade is compared with; None where there is no interval.
     """
 
     label: str
     cells: Sequence[tuple[str, bool]]
-    difference: Difference | None = None
+    differences: Sequence[Difference | None] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """A source's faces in one way of judging.
+
+    Attributes:
+        way: of judging.
+        cells: a text for each of ``SOURCE_COLUMNS``.
+        differences: one for each of ``SOURCE_DIFFERENCES``; None where there is no interval.
+    """
+
+    way: str
+    cells: Sequence[str]
+    differences: Sequence[Difference | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +103,7 @@ class Table:
         faces: how many there are; None where that is not known.
         missed: faces by system, of those that missed any.
         systems: the columns.
-        compared: whether there are differences.
+        against: what the cascade is compared with.
         groups: lines under their titles.
     """
 
@@ -90,15 +112,19 @@ class Table:
     faces: int | None
     missed: Mapping[str, int]
     systems: Sequence[str]
-    compared: bool
+    against: Sequence[str]
     groups: Sequence[tuple[str, Sequence[Line]]]
 
 
-def _regions(figure: str) -> tuple[Figure, ...]:
-    labels = {"mouth": "mouth", "lips": "lips", "upper": "upper lip", "lower": "lower lip", "inner": "inner mouth"}
-    return tuple(Figure(f"{name}.{figure}", label, False, True) for name, label in labels.items())
+_LABELS = {"mouth": "mouth", "lips": "lips", "upper": "upper lip", "lower": "lower lip", "inner": "inner mouth"}
 
 
+def _regions(figure: str, way: str = "", names: Sequence[str] = tuple(_LABELS)) -> tuple[Figure, ...]:
+    return tuple(Figure(f"{way}{name}.{figure}", _LABELS[name], False, True) for name in names)
+
+
+_THREE = ("mouth", "lips", "inner")
+_PLACE = (Figure("right", "right", has_sign=True), Figure("down", "down", has_sign=True))
 NME, LIPS = Figure("nme.mean", "NME, mean"), Figure("lips.f1_mean", "lips", False, True)
 _GROUPS: tuple[tuple[str, tuple[Figure, ...]], ...] = (
     (
@@ -118,9 +144,21 @@ _GROUPS: tuple[tuple[str, tuple[Figure, ...]], ...] = (
             Figure("auc", "area under the error curve to 10 %", False, True),
         ),
     ),
+    ("Place of the mouths off the annotated ones, % of their width", _PLACE),
     ("F1, mean over faces", _regions("f1_mean")),
+    ("F1, mean over faces, aligned", _regions("f1_mean", "aligned.", _THREE)),
+    ("F1, mean over faces, in each source's own convention", _regions("f1_mean", "own.", _THREE)),
     ("F1, pooled over pixels", _regions("f1_pooled")),
 )
+# Of the tables by source: how it is judged, and how the names of its figures begin.
+_WAYS = {"as annotated": "", "aligned": "aligned.", "in its own convention": "own."}
+_AGAINST = ("base", "control")
+_OF_SOURCES = ("base", "cascade", "control", "mean_shape")
+SOURCE_COLUMNS = (
+    *(f"lips F1, {system.replace('_', ' ')}" for system in _OF_SOURCES),
+    *("mouth F1, cascade", "inner F1, cascade", "right, %", "down, %"),
+)
+SOURCE_DIFFERENCES = tuple(f"{region} F1, minus {name}" for region in ("lips", "inner") for name in _AGAINST)
 _TILES = (
     (NME, "NME", "of the inter-ocular distance"),
     (Figure("mouth.f1_mean", "mouth", False, True), "mouth F1", "mean over faces"),
@@ -137,7 +175,7 @@ _BOXES = {
 SYSTEMS = {
     "base": "the network alone",
     "cascade": "the network, with the head of the face's own component",
-    "control": "the network with one head fine-tuned on all faces",
+    "control": "the network with one head fine-tuned on all faces, with the cascade's budget",
     "mean_shape": "the mean training landmarks laid into the box, no network at all",
 }
 
@@ -162,21 +200,22 @@ def headline(metrics: Mapping[str, Mapping[str, Summary]]) -> tuple[str, str, li
 def verdict(
     metrics: Mapping[str, Mapping[str, Summary]], intervals: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Returns what the cascade gains over the base on the leading boxes, in words: a clause a figure."""
+    """Returns what the cascade gains on the leading boxes, in words: a clause a figure and system."""
     boxes = next(iter(_kinds(metrics)), "")
     clauses = []
-    for figure, label in ((NME, "NME"), (LIPS, "lips F1")):
-        interval = _interval(intervals.get(boxes, {}), figure)
-        base = figure.of(metrics.get(boxes, {}).get("base", {}))
+    for against, (figure, label) in product(_AGAINST, ((NME, "NME"), (LIPS, "lips F1"))):
+        interval = _interval(intervals.get(boxes, {}).get(against, {}), figure)
+        base = figure.of(metrics.get(boxes, {}).get(against, {}))
         if interval is None or base is None:
             continue
         clauses.append(
             {
+                "against": {"base": "base network"}.get(against, against),
                 "label": label,
                 "amount": figure.signed(abs(interval[0])).lstrip("+"),
                 "unit": " percentage points" if figure.percent else "",
                 "side": "below" if interval[0] < 0 else "above",
-                "base": figure.text(base) + (" %" if figure.percent else ""),
+                "its": figure.text(base) + (" %" if figure.percent else ""),
                 "difference": _difference(interval, figure),
             }
         )
@@ -188,11 +227,39 @@ def tables(metrics: Mapping[str, Mapping[str, Summary]], intervals: Mapping[str,
     return [_table(boxes, metrics[boxes], intervals.get(boxes, {})) for boxes in _kinds(metrics)]
 
 
+def by_source(sources: Mapping[str, Summary]) -> list[tuple[str, list[SourceLine]]]:
+    """Returns the lines of every source under its name and number of faces.
+
+    Args:
+        sources: source -> ``faces``, ``systems`` and ``intervals`` (against -> differences), see ``runs.summary``.
+    """
+    return [
+        (f"{source}, {part['faces']} faces", [_source_line(part, way) for way in _WAYS if _has(part, way)])
+        for source, part in sources.items()
+    ]
+
+
+def _has(part: Summary, way: str) -> bool:
+    """Whether the faces were judged in this way."""
+    return Figure(f"{_WAYS[way]}lips.f1_mean", "").of(part["systems"]["cascade"]) is not None
+
+
+def _source_line(part: Summary, way: str) -> SourceLine:
+    mouth, lips, inner = _regions("f1_mean", _WAYS[way], _THREE)
+    systems, cascade = part["systems"], part["systems"]["cascade"]
+    cells = [lips.text(lips.of(systems[system])) for system in _OF_SOURCES]
+    cells += [figure.text(figure.of(cascade)) for figure in (mouth, inner)]
+    cells += [figure.text(figure.of(cascade)) if not _WAYS[way] else "" for figure in _PLACE]
+    pairs = [(figure, part["intervals"].get(against, {})) for figure in (lips, inner) for against in _AGAINST]
+    found = [(figure, _interval(intervals, figure)) for figure, intervals in pairs]
+    return SourceLine(way, cells, [None if span is None else _difference(span, figure) for figure, span in found])
+
+
 def small_table(systems: Mapping[str, Summary]) -> Table:
     """Returns the two figures of a component's card."""
     shown = (Figure(NME.name, "NME, %"), Figure(LIPS.name, "lips F1", False, True))
     lines = [line for figure in shown if (line := _line(figure, systems, {}))]
-    return Table("", "", None, {}, list(systems), False, [("", lines)] if lines else [])
+    return Table("", "", None, {}, list(systems), (), [("", lines)] if lines else [])
 
 
 def _table(boxes: str, systems: Mapping[str, Summary], intervals: Mapping[str, Any]) -> Table:
@@ -205,7 +272,7 @@ def _table(boxes: str, systems: Mapping[str, Summary], intervals: Mapping[str, A
         next((part.get("faces") for part in systems.values()), None),
         {name: part["missed"] for name, part in systems.items() if part.get("missed")},
         list(systems),
-        bool(intervals),
+        [against for against in _AGAINST if intervals.get(against)],
         [(title, lines) for title, lines in groups if lines],
     )
 
@@ -216,10 +283,18 @@ def _line(figure: Figure, systems: Mapping[str, Summary], intervals: Mapping[str
     if not known:
         return None
     # Compared as printed: two figures that read the same are equally good.
-    best = (max if figure.larger_is_better else min)(known, key=float) if len(set(known)) > 1 else None
-    interval = _interval(intervals, figure)
-    difference = None if interval is None else _difference(interval, figure)
-    return Line(figure.label, [(text, text == best) for text in map(figure.text, values)], difference)
+    best = _best(known, figure) if len(set(known)) > 1 else None
+    spans = [_interval(intervals[against], figure) for against in _AGAINST if intervals.get(against)]
+    differences = [None if span is None else _difference(span, figure) for span in spans]
+    return Line(figure.label, [(text, text == best) for text in map(figure.text, values)], differences)
+
+
+def _best(texts: Sequence[str], figure: Figure) -> str:
+    def value(text: str) -> float:
+        number = float(text.replace(_MINUS, "-"))
+        return abs(number) if figure.has_sign else number
+
+    return (max if figure.larger_is_better else min)(texts, key=value)
 
 
 def _kinds(metrics: Mapping[str, Mapping[str, Summary]]) -> list[str]:

@@ -15,6 +15,7 @@ from lipseg.evaluation import draw, figures
 from lipseg.evaluation.galleries import prediction
 from lipseg.evaluation.report import Chart, Component, Picture, Report
 from lipseg.evaluation.runs import Run, load_runs
+from lipseg.images import read_image
 from lipseg.model.weights import load_arrays
 from lipseg.params import Params, as_dict
 
@@ -39,7 +40,7 @@ def compose_report(params: Params, at: Namespace) -> Report:
     jittered = runs["jittered"]
     # Ranks and pictures follow what a user gets: the cascade on jittered boxes.
     nme = jittered.tables["cascade"]["nme"]
-    best, worst = draw.best_and_worst(nme, min(_EXTREMES, len(nme)))
+    best, _ = draw.best_and_worst(nme, min(_EXTREMES, len(nme)))
     return Report(
         title=f"{params.bundle.name}: {params.data.source}",
         subtitle=params.bundle.description,
@@ -52,7 +53,8 @@ def compose_report(params: Params, at: Namespace) -> Report:
         skipped=crops.skipped,
         params=as_dict(params),
         metrics={boxes: full[boxes]["systems"] for boxes in runs},
-        intervals={boxes: full[boxes]["intervals"]["cascade_minus_base"] for boxes in runs},
+        intervals={boxes: _against(full[boxes]) for boxes in runs},
+        sources=_sources(full) if len(full["sources"]) > 1 else {},
         training=[
             Chart(
                 "Training of the base network",
@@ -64,14 +66,33 @@ def compose_report(params: Params, at: Namespace) -> Report:
         selection=[_selection_chart(selection, params)],
         components=_components(facts, heads, full["jittered"]["components"], at.galleries),
         heads=[_head_chart(curves, heads)],
+        conventions=_conventions(read_json(at.conventions)["measured"]),
+        conventions_sheet=read_image(at.sheet),
         errors=_error_charts(crops, runs),
         calibration=_calibration_charts(at.calibration, params),
         networks={name: _network_facts(found) for name, found in read_json(at.export).items()},
         examples=_pictures(crops, jittered, draw.spread(nme, params.evaluate.examples)),
         best=_pictures(crops, jittered, best),
-        worst=_pictures(crops, jittered, worst),
+        worst=_worst(crops, jittered),
         notes=_notes(crops, heads, params),
     )
+
+
+def _conventions(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
+    def span(values: list[float]) -> str:
+        value, low, high = (f"{number:+.2f}" for number in values)
+        return f"{value} [{low}, {high}]"
+
+    return [
+        {
+            "source": row["source"],
+            "faces": str(row["faces"]),
+            "mouths": f"{row['mouths']}, {row['width_px']:.0f} px",
+            "right, %": span(row["right"]),
+            "down, %": span(row["down"]),
+        }
+        for row in rows
+    ]
 
 
 def _network_facts(found: dict[str, Any]) -> dict[str, str]:
@@ -103,23 +124,22 @@ def _selection_chart(table: dict[str, list[Any]], params: Params) -> Chart:
 
 def _head_chart(curves: dict[str, list[Any]], heads: dict[str, Any]) -> Chart:
     rows = []
-    for name, facts in [*enumerate(heads["components"]), ("control", heads["control"])]:
-        mine = [i for i, head in enumerate(curves.get("head", [])) if head == str(name)]
+    for name in ("control", "components"):
+        mine = [i for i, head in enumerate(curves.get("head", [])) if head == name]
         rows.append(
             {
-                "component": name,
-                "epoch": [float(curves["epoch"][i]) for i in mine],
+                "head": name,
+                "pull": [float(curves["pull"][i]) for i in mine],
                 "validation_error": [float(curves["validation_error"][i]) for i in mine],
-                "base_error": facts["base_error"] or float("nan"),
-                "kept": facts["won"],
             }
         )
     return Chart(
-        "Fine-tuning of the heads",
-        "The change of the validation error against the base's head, for each component's head and for the control "
-        "(one head tuned on every face); a head that never falls below the line is given up for the base's. The error "
-        "is the distance between the outlines, or the NME where train_base.tangential is 1.",
-        figures.head_curves(rows),
+        "Strength of the pulls",
+        "The change of the validation error against the base's head: of the control (one head fitted to every face), "
+        "by how strongly it is held towards the base, and of the components' heads, by how strongly they are held "
+        "towards the control. The error is the distance between the outlines, or the NME where train_base.tangential "
+        "is 1. A head is used only where it then beats base and control on its own validation faces beyond chance.",
+        figures.pull_curves(rows, heads["base_error"]),
     )
 
 
@@ -137,7 +157,7 @@ def _components(
                 mean_face=iio.imread(mean) if mean.exists() else None,
                 gallery=[iio.imread(gallery)] if gallery.exists() else [],
                 metrics={name: part for name, part in results.get(str(k), {}).items() if name in ("base", "cascade")},
-                kept=heads["components"][k]["won"],
+                kept=heads["components"][k]["kept"],
                 note=f"known states: {states}" if states else "",
             )
         )
@@ -146,7 +166,8 @@ def _components(
 
 def _error_charts(crops: CropSet, runs: dict[str, Run]) -> list[Chart]:
     errors = {boxes: {name: run.tables[name]["nme"] for name in ("base", "cascade")} for boxes, run in runs.items()}
-    truth = crops.points_px[crops.indices("test")]
+    faces = crops.indices("test")
+    truth, source = crops.points_px[faces], crops.source[faces]
     corners = truth[:, scheme.OUTER_CORNERS[1]] - truth[:, scheme.OUTER_CORNERS[0]]
     table = runs["jittered"].tables["cascade"]
     attributes = {
@@ -154,7 +175,24 @@ def _error_charts(crops: CropSet, runs: dict[str, Run]) -> list[Chart]:
         "mouth width [px]": table["mouth_width"],
         "roll [degrees]": np.degrees(np.arctan2(corners[:, 1], corners[:, 0])),
     }
+    places = {
+        name: np.stack([table[way][source == i] for way in ("right", "down")], axis=1)
+        for i, name in enumerate(crops.sources)
+        if (source == i).any()
+    }
     return [
+        *(
+            [
+                Chart(
+                    "Where the mouths lie",
+                    "How far the cascade's mouths lie off the annotated ones on jittered boxes, a dot a face, and the "
+                    "mean of every source: what lies off the middle together is that source's convention.",
+                    figures.places(places),
+                )
+            ]
+            if len(places) > 1
+            else []
+        ),
         Chart(
             "Cumulative error distribution",
             "The share of test faces whose error is below a threshold; further up and left is better.",
@@ -183,6 +221,32 @@ def _calibration_charts(folder: Path, params: Params) -> list[Chart]:
     ]
 
 
+def _against(part: dict[str, Any]) -> dict[str, Any]:
+    return {name.removeprefix("cascade_minus_"): found for name, found in part["intervals"].items()}
+
+
+def _sources(full: dict[str, Any]) -> dict[str, Any]:
+    """Returns the figures of all sources together and of each, jittered boxes."""
+    faces = sum(part["faces"] for part in full["sources"].values())
+    parts = {"all together": (faces, full["jittered"])}
+    parts |= {source: (part["faces"], part["jittered"]) for source, part in full["sources"].items()}
+    return {
+        source: {"faces": count, "systems": part["systems"], "intervals": _against(part)}
+        for source, (count, part) in parts.items()
+    }
+
+
+def _worst(crops: CropSet, run: Run) -> dict[str, list[Picture]]:
+    """Returns the worst faces of every source, worst first."""
+    nme, source = run.tables["cascade"]["nme"], crops.source[crops.indices("test")]
+    found = {}
+    for i in np.unique(source):
+        mine = np.flatnonzero(source == i)
+        _, worst = draw.best_and_worst(nme[mine], min(_EXTREMES, len(mine)))
+        found[crops.sources[i]] = _pictures(crops, run, mine[worst])
+    return found
+
+
 def _pictures(crops: CropSet, run: Run, chosen: NDArray[np.intp]) -> list[Picture]:
     faces, nme = crops.indices("test"), run.tables["cascade"]["nme"]
     return [
@@ -201,7 +265,9 @@ def _notes(crops: CropSet, heads: dict[str, Any], params: Params) -> list[str]:
     won = sum(head["won"] for head in heads["components"])
     if won < len(heads["components"]):
         total = len(heads["components"])
-        notes.append(f"{total - won} of {total} heads did not win on validation: the base's head stays there.")
+        notes.append(
+            f"{total - won} of {total} heads did not win on validation: the control or the base answers there."
+        )
     if sum(crops.skipped.values()):
         notes.append(f"{sum(crops.skipped.values())} faces could not be used; skipped.csv beside the crops says why.")
     return notes

@@ -3,7 +3,6 @@
 The same numbers give the same bytes.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -144,6 +143,36 @@ def ced_plot(errors: Mapping[str, Mapping[str, NDArray[np.floating[Any]]]]) -> b
     return svg(figure, "ced")
 
 
+def places(offsets: Mapping[str, NDArray[np.floating[Any]]]) -> bytes:
+    """Returns how far mouths lie off the annotated ones: a dot a face and a large one for the mean of each source.
+
+    Args:
+        offsets: source -> (N, 2) to the right and down as shares of the mouth's width; NaN for a missed face.
+    """
+    figure, (axes, *_) = panels(1, 1)
+    for i, (source, found) in enumerate(offsets.items()):
+        shown = 100 * found[np.isfinite(found).all(1)]
+        if not len(shown):
+            continue
+        colour = SERIES[(1, 0, 3, 4)[i % 4]]
+        dots = shown[:: -(-len(shown) // _MOST_DOTS)]
+        axes.plot(*dots.T, "o", ms=2.5, mew=0, alpha=0.3, color=colour)
+        axes.plot(*shown.mean(0), "o", ms=8, color=colour, label=source)
+    axes.axhline(0, color=RULE)
+    axes.axvline(0, color=RULE)
+    axes.set_xlabel("right [% of the mouth's width]")
+    axes.set_ylabel("down [% of the mouth's width]")
+    axes.invert_yaxis()
+    # A few failures would press all other dots together; they are in the list of worst faces.
+    everything = np.abs(np.concatenate([100 * found[np.isfinite(found).all(1)] for found in offsets.values()]))
+    reach = float(np.percentile(everything, 98)) if len(everything) else 1.0
+    axes.set_xlim(-1.2 * reach, 1.2 * reach)
+    axes.set_ylim(1.2 * reach, -1.2 * reach)
+    axes.set_aspect("equal")
+    legend(axes)
+    return svg(figure, "places")
+
+
 def calibration_plot(curves: Mapping[str, Sequence[Any]], bins: Mapping[str, Sequence[Any]]) -> bytes:
     """Returns the risk-coverage curves on the left and the reliability diagram on the right.
 
@@ -172,40 +201,30 @@ def calibration_plot(curves: Mapping[str, Sequence[Any]], bins: Mapping[str, Seq
     return svg(figure, "score")
 
 
-def head_curves(heads: Sequence[Mapping[str, Any]]) -> bytes:
-    """Returns the validation error of every head over its epochs, relative to the base head's on the same faces.
+def pull_curves(heads: Sequence[Mapping[str, Any]], base_error: float | None) -> bytes:
+    """Returns the validation error by the strength of the pull, relative to the base head's on the same faces.
 
     Args:
-        heads: a mapping a head: ``component`` (its number, or the name of another head), ``validation_error`` (one
-            value an epoch), ``base_error`` (the base head's on the same validation faces) and optionally ``epoch`` (the
-            horizontal axis) and ``kept`` (whether the head replaced the base head).
+        heads: a mapping a panel: ``head`` (its name), ``pull`` and ``validation_error`` (one value a strength).
+        base_error: of the base's head; None where there are no validation faces.
     """
-    columns = min(max(len(heads), 1), 4)
-    figure, grid = panels(max(-(-len(heads) // columns), 1), columns, sharey=True)
-    for axes in grid[len(heads) :]:
-        axes.set_visible(False)
+    figure, grid = panels(1, max(len(heads), 1), sharey=True)
     for i, (axes, head) in enumerate(zip(grid, heads, strict=False)):
         values = np.asarray(head["validation_error"], np.float64)
-        epochs = np.asarray(head.get("epoch", np.arange(1, len(values) + 1)), np.float64)
-        base = float(head["base_error"])
-        kept = head.get("kept")
-        # A component without validation faces has no base error to compare with.
-        if len(values) and math.isfinite(base) and base > 0 and np.isfinite(values).any():
-            colour = SERIES[2] if kept is False else SERIES[1]
-            change = 100 * (values / base - 1)
+        if base_error and np.isfinite(values).any():
+            order = np.argsort(head["pull"])
+            pulls, change = np.asarray(head["pull"], np.float64)[order], 100 * (values[order] / base_error - 1)
             best = int(np.nanargmin(change))
-            axes.plot(epochs, change, color=colour)
-            axes.plot(epochs[best], change[best], "o", ms=4, color=colour)
+            axes.plot(pulls, change, color=SERIES[1])
+            axes.plot(pulls[best], change[best], "o", ms=4, color=SERIES[1])
+            axes.set_xscale("log")
         else:
             axes.text(0.5, 0.7, "no validation faces", transform=axes.transAxes, ha="center", color=MUTED)
         axes.axhline(0, color=MUTED, lw=1, ls="--")
-        fate = "" if kept is None else (": own head" if kept else ": base kept")
-        name = head["component"]
-        axes.set_title(f"{name if isinstance(name, str) else f'component {name}'}{fate}", size=TITLE_SIZE)
-        if i % columns == 0:
+        axes.set_title(head["head"], size=TITLE_SIZE)
+        axes.set_xlabel("strength of the pull")
+        if i == 0:
             axes.set_ylabel("error against base [%]")
-        if i + columns >= len(heads):
-            axes.set_xlabel("epoch")
     return svg(figure, "heads")
 
 
@@ -241,3 +260,30 @@ def error_by(
             # A few failures would press all other dots to the ground; they are in the list of worst faces.
             axes.set_ylim(0, 115 * float(np.percentile(finite, 98)) or 1)
     return svg(figure, "error")
+
+
+def frontier(networks: Mapping[str, Sequence[Any]], figures: Sequence[str]) -> bytes:
+    """Returns networks by their time and what they reach, a panel a figure; those that none beats are joined.
+
+    Args:
+        networks: columns, a row a network: "ms", "view_px", "width", "learns_from" and the figures; more is better.
+        figures: names of the columns to draw.
+    """
+    figure, panes = panels(1, len(figures))
+    times = np.asarray(networks["ms"], np.float64)
+    ways = np.array([str(way) for way in networks["learns_from"]])
+    labels = [f"{int(s)}/{int(w)}" for s, w in zip(networks["view_px"], networks["width"], strict=True)]
+    for axes, name in zip(panes, figures, strict=True):
+        values = np.asarray(networks[name], np.float64)
+        for i, way in enumerate(dict.fromkeys(ways.tolist())):
+            axes.scatter(times[ways == way], values[ways == way], color=SERIES[i], s=26, label=f"learns from {way}")
+        order = np.argsort(times)
+        best = np.maximum.accumulate(values[order])
+        unbeaten = order[values[order] >= best]
+        axes.plot(times[unbeaten], values[unbeaten], color=MUTED, lw=1, zorder=0)
+        for x, y, label in zip(times, values, labels, strict=True):
+            axes.annotate(label, (x, y), (4, -9), textcoords="offset points", fontsize=8, color=MUTED)
+        axes.set_xlabel("CPU a mouth, one thread [ms]")
+        axes.set_ylabel(f"{spaced(name)} F1")
+    legend(panes[0], loc="lower right")
+    return svg(figure, "frontier")

@@ -6,6 +6,7 @@ lower = the two lips (``scheme.region_polygons``). Points and boxes are (x, y) i
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -13,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg import scheme
+from lipseg.geometry import Affine
+from lipseg.rendering.masks import BACKGROUND, INNER, LOWER, UPPER
 
 REGIONS = ("mouth", "lips", "inner", "upper", "lower")
 FAILURE_NME = 0.1  # a face whose inter-ocular NME is above this counts as failed (Sagonas et al., 300-W, 2013)
@@ -29,7 +32,41 @@ _OUTLINE_SAMPLES = 400
 _MIN_INNER = 0.02  # of the mouth's bounding box; below, an inner mouth is too thin to be judged
 
 
-def face_metrics(truth_px: Array, predicted_px: Array | None, inter_ocular_px: float) -> dict[str, float]:
+@dataclass(frozen=True)
+class Painted:
+    """True regions as masks: what an annotator painted, nearer to it than landmarks traced along it.
+
+    Attributes:
+        labels: (height, width) uint8, the labels of ``lipseg.rendering.masks``.
+        to_image: the map from their pixels to the image's, which turns nothing.
+    """
+
+    labels: NDArray[np.uint8]
+    to_image: Affine
+
+    def extent_px(self) -> tuple[Array, Array]:
+        """Returns the upper left and the lower right corner (x, y) of the mouth, image pixels."""
+        rows, columns = np.nonzero(self.labels != BACKGROUND)
+        corners = np.array([[columns.min() - 0.5, rows.min() - 0.5], [columns.max() + 0.5, rows.max() + 0.5]])
+        low, high = self.to_image(corners)
+        return low, high
+
+    def regions(self, to_canvas: Affine, size: tuple[int, int]) -> dict[str, Mask]:
+        """Returns the regions on a canvas (height, width)."""
+        matrix = to_canvas.after(self.to_image).matrix
+
+        def warped(region: Mask) -> Mask:
+            # Linear, and cut at one half: the steps of coarse pixels become the slopes that were meant.
+            return cv2.warpAffine(region.astype(np.float32), matrix, size[::-1], flags=cv2.INTER_LINEAR) > 0.5
+
+        masks = {name: warped(self.labels == label) for name, label in (("upper", UPPER), ("lower", LOWER))}
+        masks |= {"mouth": warped(self.labels != BACKGROUND), "inner": warped(self.labels == INNER)}
+        return masks | {"lips": masks["mouth"] & ~masks["inner"]}
+
+
+def face_metrics(
+    truth_px: Array, predicted_px: Array | None, inter_ocular_px: float, painted: Painted | None = None
+) -> dict[str, float]:
     """Returns every figure of one face.
 
     A missed face has NaN errors and overlaps of 0: it is left out of mean errors and pulls mean overlaps down.
@@ -38,14 +75,17 @@ def face_metrics(truth_px: Array, predicted_px: Array | None, inter_ocular_px: f
         truth_px: (56, 2) true landmarks, image pixels.
         predicted_px: (56, 2) predicted landmarks, image pixels; None where no mouth was found.
         inter_ocular_px: distance between the eyes' centres in image pixels, the normaliser of ``nme`` and ``contour``.
+        painted: the true regions, where they are known better than from ``truth_px``.
 
     Returns:
         ``nme`` and ``nme_width``: mean distance of the 56 points over the inter-ocular distance and over the mouth's
         width (between the outer corners); ``contour``: symmetric mean distance between the outlines over the
-        inter-ocular distance, outer and inner averaged; ``mouth_width``, ``opening`` (true inner over true mouth
-        area) and ``inter_ocular`` of the truth; and for each of ``REGIONS``: ``R_intersection``, ``R_truth``,
-        ``R_predicted`` (canvas pixels), ``R_f1`` and ``R_iou`` (0..1). The last two are NaN for ``inner`` when its
-        true area is below 2 % of the mouth's bounding box.
+        inter-ocular distance, outer and inner averaged; ``right`` and ``down``: how far the mouth's centroid lies off
+        the true one over the width of the true mouth's box, NaN where nothing was found on the canvas;
+        ``mouth_width``, ``box_width`` (of the mouth's upright box), ``opening`` (true inner over true mouth area) and
+        ``inter_ocular`` of the truth; and for each of ``REGIONS``: ``R_intersection``, ``R_truth``, ``R_predicted``
+        (canvas pixels), ``R_f1`` and ``R_iou`` (0..1). The last two are NaN for ``inner`` when its true area is below
+        2 % of the mouth's bounding box.
 
     Raises:
         ValueError: for a wrong shape, a coordinate that is not finite, a normaliser that is not positive or a true
@@ -56,7 +96,8 @@ def face_metrics(truth_px: Array, predicted_px: Array | None, inter_ocular_px: f
     if not (np.isfinite(inter_ocular_px) and inter_ocular_px > 0):
         raise ValueError(f"the inter-ocular distance must be a positive number of pixels, not {inter_ocular_px}")
     outer = truth[scheme.OUTER]
-    low, extent = outer.min(0), np.ptp(outer, axis=0)
+    low, high = (outer.min(0), outer.max(0)) if painted is None else painted.extent_px()
+    extent = high - low
     if extent.min() <= 0:
         raise ValueError(f"the true mouth has no area: its outer contour spans {extent[0]:g} x {extent[1]:g} pixels")
 
@@ -66,7 +107,10 @@ def face_metrics(truth_px: Array, predicted_px: Array | None, inter_ocular_px: f
         int((extent[1] + 2 * _CANVAS_MARGIN * extent[0]) * scale) + 1,
         int((1 + 2 * _CANVAS_MARGIN) * _CANVAS_MOUTH) + 1,
     )
-    true_masks = _region_masks((truth - origin) * scale, size)
+    if painted is None:
+        true_masks = _region_masks((truth - origin) * scale, size)
+    else:
+        true_masks = painted.regions(Affine(np.column_stack([scale * np.eye(2), -scale * origin])), size)
     if predicted is None:
         predicted_masks = {region: np.zeros(size, np.bool_) for region in REGIONS}
     else:
@@ -82,7 +126,10 @@ def face_metrics(truth_px: Array, predicted_px: Array | None, inter_ocular_px: f
             "nme_width": float(error_px / mouth_width) if mouth_width > 0 else np.nan,
             "contour": float(outline_px / inter_ocular_px),
         }
-    figures |= {"mouth_width": mouth_width, "inter_ocular": float(inter_ocular_px)}
+    figures["right"], figures["down"] = (
+        (_centroid(predicted_masks["mouth"]) - _centroid(true_masks["mouth"])) / _CANVAS_MOUTH
+    ).tolist()
+    figures |= {"mouth_width": mouth_width, "box_width": float(extent[0]), "inter_ocular": float(inter_ocular_px)}
     figures["opening"] = np.count_nonzero(true_masks["inner"]) / max(np.count_nonzero(true_masks["mouth"]), 1)
 
     judged_inner_px = _MIN_INNER * _CANVAS_MOUTH * extent[1] * scale
@@ -99,7 +146,13 @@ def face_metrics(truth_px: Array, predicted_px: Array | None, inter_ocular_px: f
     return figures
 
 
-def per_face(truth_px: Array, predicted_px: Array, inter_ocular_px: Array, missed: Mask | None = None) -> Table:
+def per_face(
+    truth_px: Array,
+    predicted_px: Array,
+    inter_ocular_px: Array,
+    missed: Mask | None = None,
+    painted: Sequence[Painted] | None = None,
+) -> Table:
     """Returns the table of ``face_metrics``, one (N,) column a figure, and the (N,) boolean column ``missed``.
 
     Args:
@@ -107,6 +160,7 @@ def per_face(truth_px: Array, predicted_px: Array, inter_ocular_px: Array, misse
         predicted_px: (N, 56, 2) predicted landmarks, image pixels; rows of missed faces are not read.
         inter_ocular_px: (N,) distances between the eyes' centres in image pixels.
         missed: (N,) True where no mouth was found; None for nowhere.
+        painted: N true regions, see ``face_metrics``.
 
     Raises:
         ValueError: if the shapes disagree, or as for ``face_metrics``, naming the row.
@@ -121,18 +175,44 @@ def per_face(truth_px: Array, predicted_px: Array, inter_ocular_px: Array, misse
     rows = []
     for i in range(count):
         try:
-            rows.append(face_metrics(truth_px[i], None if missed[i] else predicted_px[i], float(inter_ocular_px[i])))
+            found = None if missed[i] else predicted_px[i]
+            true = None if painted is None else painted[i]
+            rows.append(face_metrics(truth_px[i], found, float(inter_ocular_px[i]), true))
         except ValueError as error:
             raise ValueError(f"face {i}: {error}") from error
     table: Table = {name: np.array([row[name] for row in rows], np.float64) for name in _column_names()}
     return table | {"missed": missed}
 
 
+def aligned(
+    predicted_px: Array, table: Mapping[str, NDArray[Any]], group: NDArray[Any] | None = None
+) -> NDArray[np.float64]:
+    """Returns predictions (N, 56, 2) without their mean offset: what is left of it says nothing of the labels' place.
+
+    Every source's annotators place mouths a little elsewhere. So all predictions of a group are moved by one constant,
+    the mean of ``right`` and ``down`` over its faces that were found, in widths of each true mouth.
+
+    Args:
+        predicted_px: (N, 56, 2) predicted landmarks, image pixels; rows of missed faces stay what they are.
+        table: of ``per_face`` for these.
+        group: (N,) which faces have a constant of their own, for example those of one source; None for all the same.
+    """
+    off = np.stack([table["right"], table["down"]], axis=1)
+    found = np.isfinite(off).all(1)
+    moved = np.array(predicted_px, np.float64)
+    each = np.zeros(len(moved), np.intp) if group is None else group
+    for one in np.unique(each[found]):
+        mine = each == one
+        moved[mine] -= (table["box_width"][mine, None] * off[mine & found].mean(0))[:, None]
+    return moved
+
+
 def summarise(table: Mapping[str, NDArray[Any]], select: Mask | None = None) -> dict[str, Any]:
     """Returns the figures of a split as nested dictionaries of finite numbers, None where there is none.
 
     Missed faces count 0 in every overlap, count as failed in ``failure_rate`` and ``auc``, and are left out of the
-    statistics of ``nme``, ``nme_width`` and ``contour`` (of which ``nme.fail_at_0.1`` is one).
+    statistics of ``nme``, ``nme_width`` and ``contour`` (of which ``nme.fail_at_0.1`` is one) and of the means of
+    ``right`` and ``down``.
 
     Args:
         table: from ``per_face``.
@@ -144,6 +224,7 @@ def summarise(table: Mapping[str, NDArray[Any]], select: Mask | None = None) -> 
     summary["nme"] = _statistics(nme[found]) | {"fail_at_0.1": _mean(nme[found] > FAILURE_NME)}
     summary["nme_width"] = _statistics(rows["nme_width"][found])
     summary["contour"] = _statistics(rows["contour"][found])
+    summary |= {way: _mean(rows[way][np.isfinite(rows[way])]) for way in ("right", "down")}
     summary["failure_rate"] = _mean(~(nme <= FAILURE_NME))
     summary["auc"] = ced_auc(nme)
     for region in REGIONS:
@@ -216,7 +297,7 @@ def paired_bootstrap(a: Array, b: Array, *, resamples: int = 2000, seed: int = 0
     difference = (np.asarray(b, np.float64) - np.asarray(a, np.float64))[both]
     if len(difference) == 0:
         return {"difference": None, "low": None, "high": None}
-    draws = _resampled_sums(difference[:, None], resamples, seed)[:, 0] / len(difference)
+    draws = resampled_sums(difference[:, None], resamples, seed)[:, 0] / len(difference)
     return _interval(float(difference.mean()), draws)
 
 
@@ -248,7 +329,7 @@ def pooled_f1_bootstrap(
         f1 = 2 * sums[..., 0::3] / np.maximum(sums[..., 1::3] + sums[..., 2::3], 1)
         return f1[..., 1] - f1[..., 0]
 
-    return _interval(float(difference(columns.sum(0))), difference(_resampled_sums(columns, resamples, seed)))
+    return _interval(float(difference(columns.sum(0))), difference(resampled_sums(columns, resamples, seed)))
 
 
 def compare(
@@ -348,6 +429,14 @@ def _filled(polygon: Array, size: tuple[int, int]) -> Mask:
     return canvas.view(np.bool_)
 
 
+def _centroid(mask: Mask) -> NDArray[np.float64]:
+    """Returns (2,) the mean x and y of a mask's pixels; NaN without any."""
+    rows, columns = mask.sum(1), mask.sum(0)
+    if not (count := rows.sum()):
+        return np.full(2, np.nan)
+    return np.array([columns @ np.arange(len(columns)), rows @ np.arange(len(rows))]) / count
+
+
 def _checked(points: Array, what: str) -> Array:
     points = np.asarray(points, np.float64)
     if points.shape != (scheme.N_POINTS, 2):
@@ -358,7 +447,7 @@ def _checked(points: Array, what: str) -> Array:
 
 
 def _column_names() -> list[str]:
-    figures = ["nme", "nme_width", "contour", "mouth_width", "inter_ocular", "opening"]
+    figures = ["nme", "nme_width", "contour", "right", "down", "mouth_width", "box_width", "inter_ocular", "opening"]
     parts = ("intersection", "truth", "predicted", "f1", "iou")
     return figures + [f"{region}_{part}" for region in REGIONS for part in parts]
 
@@ -368,7 +457,7 @@ def _pooled_columns(table: Mapping[str, NDArray[Any]], region: str) -> Array:
     return np.stack([table[f"{region}_{part}"][judged] for part in ("intersection", "truth", "predicted")], axis=1)
 
 
-def _resampled_sums(columns: Array, resamples: int, seed: int) -> Array:
+def resampled_sums(columns: Array, resamples: int, seed: int) -> Array:
     """Returns (resamples, C) sums of the rows of (N, C) ``columns`` under draws of N rows with replacement."""
     rng = np.random.default_rng(seed)
     count = len(columns)

@@ -69,7 +69,7 @@ class Component:
         mean_face: (height, width, 3) uint8 RGB, the mean crop of its training faces; None without a face.
         gallery: (height, width, 3) uint8 RGB crops of its most typical training faces, or one sheet of them.
         metrics: system ("base", "cascade") -> ``metrics.summarise`` of its test faces.
-        kept: whether its own head replaced the base head; None where that is not known.
+        kept: whose head it has, "own", "control" or "base"; None where that is not known.
         note: a plain remark, e.g. which known mouth states it holds.
     """
 
@@ -78,7 +78,7 @@ class Component:
     mean_face: NDArray[np.uint8] | None
     gallery: Sequence[NDArray[np.uint8]] = ()
     metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    kept: bool | None = None
+    kept: str | None = None
     note: str = ""
 
 
@@ -94,17 +94,20 @@ class Report:
         skipped: unusable faces by reason.
         params: sections of ``params.yaml`` as nested mappings.
         metrics: box kind ("jittered", "exact") -> system ("base", "cascade", "control") -> ``metrics.summarise``.
-        intervals: box kind -> ``metrics.compare(base, cascade)``.
+        intervals: box kind -> "base" or "control" -> ``metrics.compare`` of the cascade with it.
+        sources: of several, source -> ``faces``, ``systems`` and ``intervals`` as those two have them, jittered boxes.
         training: charts of the base network's training.
         selection: charts of the choice of K.
         components: the mixture's components in order.
         heads: charts of the heads' fine-tuning.
+        conventions: rows of the table of where each source's annotators place mouths, by the table's headings.
+        conventions_sheet: (height, width, 3) uint8 RGB, faces of every source with contours before and after.
         errors: charts of the test errors (CED, error by opening, …).
         calibration: charts of the score.
         networks: exported file -> facts in the order of display.
         examples: predictions on faces spread evenly over the ranks of the error.
         best: the faces of the smallest error, best first.
-        worst: the faces of the largest error, worst first.
+        worst: source -> its faces of the largest error, worst first.
         notes: warnings and remarks, a sentence each; shown at the top.
     """
 
@@ -115,17 +118,20 @@ class Report:
     skipped: Mapping[str, int] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
-    intervals: Mapping[str, Mapping[str, Mapping[str, Interval]]] = field(default_factory=dict)
+    intervals: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Interval]]]] = field(default_factory=dict)
+    sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     training: Sequence[Chart] = ()
     selection: Sequence[Chart] = ()
     components: Sequence[Component] = ()
     heads: Sequence[Chart] = ()
+    conventions: Sequence[Mapping[str, str]] = ()
+    conventions_sheet: NDArray[np.uint8] | None = None
     errors: Sequence[Chart] = ()
     calibration: Sequence[Chart] = ()
     networks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     examples: Sequence[Picture] = ()
     best: Sequence[Picture] = ()
-    worst: Sequence[Picture] = ()
+    worst: Mapping[str, Sequence[Picture]] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
 
@@ -170,6 +176,9 @@ def render(content: Report, *, quality: int = _QUALITIES[0]) -> str:
         tiles=tiles,
         verdict=comparison.verdict(content.metrics, content.intervals),
         tables=comparison.tables(content.metrics, content.intervals),
+        by_source=comparison.by_source(content.sources),
+        source_columns=comparison.SOURCE_COLUMNS,
+        source_differences=comparison.SOURCE_DIFFERENCES,
         systems=comparison.SYSTEMS,
         small_table=comparison.small_table,
         colours=COLOURS,

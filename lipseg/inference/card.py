@@ -20,8 +20,8 @@ CASCADE = "cascade.onnx"
 LOCATOR = "locator.onnx"
 # What finds the faces where nobody names another detector.
 DEFAULT_DETECTOR = "yunet"
-# What is written and read. Formats 1 to 3 held weights for JAX.
-FORMAT = 4
+# What is written and read. Formats 1 to 3 held weights for JAX; format 4 a bias to one side in place of conventions.
+FORMAT = 5
 
 
 def check_model_folder(folder: Path) -> None:

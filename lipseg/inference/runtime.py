@@ -2,13 +2,15 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lipseg import scheme
-from lipseg.errors import ModelError
+from lipseg.errors import ConventionError, ModelError
 from lipseg.geometry import View
+from lipseg.inference.conventions import Convention
 from lipseg.inference.relation import AVERAGE_FACE, Relation
 
 # Pixels a side, components, passes: more is a damaged card.
@@ -85,20 +87,35 @@ class Runtime:
         components: K of the mixture.
         locator: of the model's locator; None for a model without one.
         thresholds: which mouths are kept.
-        bias: x and y by which the annotators placed all landmarks to one side, see ``annotation_bias``.
+        reference: the source whose annotators the model answers as; "" where that is not known.
+        conventions: how those of the other sources that it has learnt from differ, by their names.
     """
 
     view: View
     components: int
     locator: LocatorConstants | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
-    bias: tuple[float, float] = (0.0, 0.0)
+    reference: str = ""
+    conventions: Mapping[str, Convention] = field(default_factory=dict)
+
+    def convention(self, name: str | None) -> Convention | None:
+        """Returns the convention of that name; None for the reference's, or without a name.
+
+        Raises:
+            ConventionError: if the model knows no source of that name; lists those that it knows.
+        """
+        if name is None or name == self.reference:
+            return None
+        if name not in self.conventions:
+            known = [*filter(None, [self.reference]), *sorted(self.conventions)]
+            there_are = f"it knows {', '.join(known)}" if known else "it knows none"
+            raise ConventionError(f"this model has no convention {name!r}; {there_are}")
+        return self.conventions[name]
 
     def as_json(self) -> dict[str, Any]:
         """Returns the section "runtime" of a card, with the order of the landmarks for runtimes without ``scheme``."""
         return {
             **dataclasses.asdict(self),
-            "bias": list(self.bias),
             "scheme": {
                 "points": scheme.N_POINTS,
                 "outer": [scheme.OUTER.start, scheme.OUTER.stop],
@@ -123,9 +140,12 @@ class Runtime:
                 _count(raw["components"]),
                 None if locator is None else _locator_constants(locator),
                 Thresholds(**_numbers(Thresholds, raw["thresholds"])),
-                (_number(raw["bias"][0]), _number(raw["bias"][1])),
+                _name(raw["reference"]),
+                {_name(name): Convention.from_json(found) for name, found in raw["conventions"].items()},
             )
-        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+            if found.reference in found.conventions:
+                raise ValueError(f"the reference {found.reference!r} cannot have a convention of its own")
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
             raise ModelError(f"{origin}: runtime: {what}; get the folder again") from error
         # A stretched view may end at the box.
@@ -149,6 +169,12 @@ def _numbers(of: type[Relation] | type[Thresholds], raw: dict[str, Any]) -> dict
     if more := sorted(set(raw) - set(names)):
         raise ValueError(f"there is no {more[0]!r}")
     return {name: _number(raw[name]) for name in names}
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no name")
+    return value
 
 
 def _count(value: Any) -> int:

@@ -12,7 +12,6 @@ from lipseg.boxes import Box, as_boxes, near, without_doubles
 from lipseg.errors import DataError
 from lipseg.geometry import from_unit
 from lipseg.images import Picture, as_rgb
-from lipseg.inference.annotation_bias import without_bias
 from lipseg.inference.card import DEFAULT_DETECTOR, DEFAULT_MODEL
 from lipseg.inference.detector import FaceDetector, make_detector
 from lipseg.inference.lips import Detections, Lips
@@ -38,7 +37,7 @@ class LipSegmenter:
         min_score: float | None = None,
         *,
         threads: int = 1,
-        unbiased: bool = False,
+        convention: str | None = None,
     ) -> None:
         """Loads a model.
 
@@ -52,11 +51,11 @@ class LipSegmenter:
                 choice, which keeps all mouths that are clearly visible in a detected face; 0 to drop none.
             threads: of ONNX Runtime, and of OpenCV, whose number is that of the whole process: between two calls its
                 waiting threads would take a third of the CPU time.
-            unbiased: whether to take out what annotators have placed to one side (on Helen 1.5 % of the inter-ocular
-                distance): nearer to the lips as they are, and farther from such annotations.
+            convention: a source of training faces, whose annotators' way to draw lips the landmarks follow; None for
+                the lips as the model's reference has them.
 
         Raises:
-            DataError: if there is no such detector, or the least score or the number of threads is out of range.
+            DataError: if there is no such detector or convention, or min_score or threads is out of range.
             ModelError: if the folder holds no usable model, or the detector's file is not one of YuNet's.
         """
         if min_score is not None and not 0 <= min_score <= 1:
@@ -67,7 +66,7 @@ class LipSegmenter:
         )
         cv2.setNumThreads(threads)
         self._min_score = min_score
-        self._bias = np.array(self.predictor.runtime.bias, np.float32) if unbiased else None
+        self._convention = self.predictor.runtime.convention(convention)
         # The usual detector is loaded when the first picture comes without boxes; a wrong name or file is told at once.
         lazy = detector == DEFAULT_DETECTOR
         self._detector = make_detector(detector) if isinstance(detector, str) and not lazy else detector
@@ -105,6 +104,15 @@ class LipSegmenter:
         """
         return self.predict_views([self.cut(image, boxes)])[0]
 
+    def as_reference(self, image: Picture, boxes: Boxes = None) -> Detections:
+        """Returns the lips of one picture as ``__call__`` does, but as the model's reference has them."""
+        return self._as_reference([self.cut(image, boxes)])[0]
+
+    def in_convention(self, lips: Lips) -> Lips:
+        """Returns lips that are as the reference has them in the convention that was asked for."""
+        drawn = self._convention
+        return lips if drawn is None else replace(lips, landmarks=drawn(lips.landmarks))
+
     def predict_batch(self, images: Sequence[Picture], boxes: Sequence[Boxes] | None = None) -> list[Detections]:
         """Returns the lips of several pictures; all their mouths go through the model at once.
 
@@ -127,7 +135,7 @@ class LipSegmenter:
         Raises:
             DataError: if the picture cannot be used.
         """
-        return [replace(lips.box, score=lips.score, origin="found") for lips in self(image)]
+        return [replace(lips.box, score=lips.score, origin="found") for lips in self.as_reference(image)]
 
     def cut(self, image: Picture, boxes: Boxes = None) -> MouthViews:
         """Returns the views of a picture's mouths. Arguments and errors as of ``__call__``.
@@ -154,6 +162,11 @@ class LipSegmenter:
         A detected mouth with a low score gets second views: in the box of its own landmarks, and where an average face
         has its mouth. The prediction with the highest score is kept.
         """
+        # The convention comes last: second views, scores and which mouths are kept do not depend on it.
+        answers = self._as_reference(cuts)
+        return [replace(found, lips=tuple(map(self.in_convention, found.lips))) for found in answers]
+
+    def _as_reference(self, cuts: Sequence[MouthViews]) -> list[Detections]:
         runtime = self.predictor.runtime
         first = [view for cut in cuts for view in cut.first()]
         best = self._lips(first)
@@ -161,8 +174,6 @@ class LipSegmenter:
         for (at, _), other in zip(again, self._lips([view for _, view in again]), strict=True):
             if other.score > best[at].score:
                 best[at] = other
-        if self._bias is not None:  # last, so that the second views, and with them the scores, do not depend on it
-            best = [replace(lips, landmarks=without_bias(lips.landmarks, self._bias)) for lips in best]
         each = iter(best)
         return [self._accepted(cut, [next(each) for _ in cut.mouths]) for cut in cuts]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lipseg.data.statistics import load_normaliser
 from lipseg.model.cascade import Cascade
-from lipseg.model.parts import heads_from, load_base, mixture_from
+from lipseg.model.parts import heads_from, load_base, mixture_from, projection_from
 from lipseg.model.weights import load_arrays
 
 
@@ -19,6 +19,7 @@ def assemble(statistics: Path, base: Path, mixture: Path, heads: Path) -> Cascad
     return Cascade(
         net,
         heads_from("heads", arrays, net, heads),
+        projection_from(arrays, net, heads),
         mixture_from(load_arrays(mixture)[0], mixture),
         load_normaliser(statistics),
         view,

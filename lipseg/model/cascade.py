@@ -1,7 +1,6 @@
 """The deep cascade: base convolutions, the mixture that picks a head, K heads (Wu et al., arXiv 1511.04031)."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import jax
@@ -10,17 +9,16 @@ import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
-from lipseg import scheme
 from lipseg.data.statistics import Normaliser
 from lipseg.errors import ModelError
 from lipseg.geometry import View
-from lipseg.inference.annotation_bias import sideways_bias
 from lipseg.inference.runtime import LocatorConstants, Runtime
 from lipseg.model.buckets import in_buckets
 from lipseg.model.confidence import Confidence
 from lipseg.model.evidence import gather_evidence
+from lipseg.model.heads import change, readings
 from lipseg.model.mixture import Mixture
-from lipseg.model.nets import BaseNet, Hourglass, place
+from lipseg.model.nets import BaseNet, place
 from lipseg.model.weights import Arrays
 
 _BUCKETS = (1, 2, 4, 8, 16, 32)
@@ -46,7 +44,8 @@ class Cascade:
 
     Args:
         net: the base network with its weights.
-        heads: the K heads' arrays, stacked (K first), named as in ``Head``.
+        heads: the K heads' arrays, stacked (K first), see ``lipseg.model.heads``.
+        projection: of the sampled channels, see ``heads.readings``.
         mixture: picks the head.
         normaliser: of the views.
         view: the geometry of the views.
@@ -61,6 +60,7 @@ class Cascade:
         self,
         net: BaseNet,
         heads: Arrays,
+        projection: Arrays,
         mixture: Mixture,
         normaliser: Normaliser,
         view: View,
@@ -76,22 +76,14 @@ class Cascade:
             raise ModelError(f"the mixture wants {len(mixture.centre)} features, the network gives {net.features}")
         if normaliser.mean.shape not in ((3,), (view.size, view.size, 3)):
             raise ModelError(f"the statistics are of {normaliser.mean.shape}, the views of {view.size} pixels a side")
-        self.net, self.heads, self.mixture, self.normaliser = net, heads, mixture, normaliser
+        self.net, self.heads, self.projection = net, heads, projection
+        self.mixture, self.normaliser = mixture, normaliser
         self.view, self.control, self.confidence = view, control, confidence
-        self._run = _compiled(net, heads, control, mixture, normaliser, view, confidence)
-
-    @cached_property
-    def bias(self) -> NDArray[np.float32]:
-        """(2,) how far annotators placed the landmarks to one side, see ``annotation_bias.sideways_bias``."""
-        if not isinstance(self.net, Hourglass):
-            return np.zeros(2, np.float32)
-        mean_shape = self.mixture.centre[: 2 * scheme.N_POINTS].reshape(-1, 2)
-        return sideways_bias(np.asarray(self.net.mirror_offset[...]), mean_shape)
+        self._run = _compiled(net, heads, projection, control, mixture, normaliser, view, confidence)
 
     def runtime(self, locator: LocatorConstants | None = None) -> Runtime:
         """Returns the constants that inference needs beside the network, those of its locator among them."""
-        x, y = map(float, self.bias)
-        return Runtime(self.view, self.mixture.components, locator, bias=(x, y))
+        return Runtime(self.view, self.mixture.components, locator)
 
     def outputs(self, views: NDArray[np.uint8]) -> CascadeOutput:
         """Returns the outputs of base, cascade and control for (N, size, size, 3) uint8 RGB views.
@@ -108,6 +100,7 @@ class Cascade:
 def _compiled(
     net: BaseNet,
     heads: Arrays,
+    projection: Arrays,
     control: Arrays | None,
     mixture: Mixture,
     normaliser: Normaliser,
@@ -115,24 +108,19 @@ def _compiled(
     confidence: Confidence | None,
 ) -> Any:
     graph, state = nnx.split(net)
-    residual = net.head.residual
     arrays = Mixture(**{name: jnp.asarray(array) for name, array in mixture.arrays().items()})  # type: ignore[arg-type]
-
-    def outputs(features: jax.Array, stacked: Arrays) -> jax.Array:
-        """(N, K, 112) of K stacked heads."""
-        hidden = jnp.tanh(jnp.einsum("nf,kfh->nkh", features, stacked["fc5.kernel"]) + jnp.asarray(stacked["fc5.bias"]))
-        change = jnp.einsum("nkh,kho->nko", hidden, stacked["fc6.kernel"]) + jnp.asarray(stacked["fc6.bias"])
-        return features[:, None, : change.shape[-1]] + change if residual else change
 
     @jax.jit
     def run(images: jax.Array) -> tuple[jax.Array, ...]:
         model = nnx.merge(graph, state)
         encoded = model.encode(normaliser(images), train=False)
-        base = place(encoded.frame, model.head(encoded.features))
+        relative = model.head(encoded.features)
+        base = place(encoded.frame, relative)
+        seen = readings(encoded.features, encoded.sampled, projection, jnp)
         responsibilities, score = arrays.assign(encoded.features, jnp)
         chosen = responsibilities.argmax(1)
-        picked = jnp.take_along_axis(outputs(encoded.features, heads), chosen[:, None, None], axis=1)[:, 0]
-        cascade = place(encoded.frame, picked)
+        picked = jnp.take_along_axis(change(seen, heads, jnp), chosen[:, None, None], axis=1)[:, 0]
+        cascade = place(encoded.frame, relative + picked)
         deviance = arrays.deviance(encoded.features, jnp)
         # A stretched view is filled by the mouth whatever its size.
         evidence = gather_evidence(encoded, cascade, deviance, view.margin if view.shape == "square" else 1.0)
@@ -141,7 +129,8 @@ def _compiled(
         if control is None:
             single = base
         else:
-            single = place(encoded.frame, outputs(encoded.features, {k: v[None] for k, v in control.items()})[:, 0])
+            alone = {name: array[None] for name, array in control.items()}
+            single = place(encoded.frame, relative + change(seen, alone, jnp)[:, 0])
         return base, cascade, single, responsibilities, score, evidence
 
     return run

@@ -56,6 +56,26 @@ def soft_argmax(maps: Array) -> Array:
     return jnp.stack([x, y], axis=-1)
 
 
+def bilinear(maps: Array, points: Array) -> Array:
+    """Returns (B, P, C) the values of (B, M, M, C) maps at points (B, P, 2), unit coordinates.
+
+    Linear between the middles of four cells; beyond the outermost middles as on them.
+    """
+    b, m, _, c = maps.shape
+    at = jnp.clip(points * m - 0.5, 0, m - 1)
+    low = jnp.clip(jnp.floor(at), 0, m - 2)
+    cell, flat = low.astype(jnp.int32), maps.reshape(b, m * m, c)
+
+    def corner(right: int, down: int) -> Array:
+        index = (cell[..., 1] + down) * m + cell[..., 0] + right
+        return jnp.take_along_axis(flat, index[..., None], axis=1)
+
+    x, y = (at - low)[..., :1], (at - low)[..., 1:]
+    upper = (1 - x) * corner(0, 0) + x * corner(1, 0)
+    lower = (1 - x) * corner(0, 1) + x * corner(1, 1)
+    return (1 - y) * upper + y * lower
+
+
 def initialise(
     module: nnx.Module,
     rng: np.random.Generator,

@@ -13,7 +13,7 @@ import numpy as np
 from flax import nnx
 
 from lipseg import scheme
-from lipseg.model.layers import ConvNorm, initialise, soft_argmax, space_to_depth, upsample
+from lipseg.model.layers import ConvNorm, bilinear, initialise, soft_argmax, space_to_depth, upsample
 from lipseg.model.shapes import shapes_of
 from lipseg.params import Net
 
@@ -28,6 +28,8 @@ class Encoded(NamedTuple):
 
     Attributes:
         features: (B, F) the input of FC5.
+        sampled: (B, 56, C) the decoder's last channels at the landmark maps' expectations, which the heads of the
+            components see beside the features; C is 0 for a network without a decoder.
         frame: (B, 4) cx, cy, a, b: the head's output q stands for the point (cx, cy) + [[a, -b], [b, a]] q in unit
             coordinates of the view.
         logits: (B, M, M, 3) of upper lip, lower lip and inner mouth; None for a network without a decoder.
@@ -35,6 +37,7 @@ class Encoded(NamedTuple):
     """
 
     features: Array
+    sampled: Array
     frame: Array
     logits: Array | None
     maps: Array | None
@@ -79,6 +82,7 @@ class Tcnn(nnx.Module):
     """
 
     features = 576
+    channels = 0
 
     def __init__(self, net: Net, *, rngs: nnx.Rngs) -> None:
         shapes = ((5, 3, 16), (3, 16, 48), (3, 48, 64), (2, 64, 64))
@@ -96,12 +100,8 @@ class Tcnn(nnx.Module):
             if i < 3:
                 x = nnx.max_pool(x, window_shape=(2, 2), strides=(2, 2), padding="SAME" if i == 2 else "VALID")
         frame = jnp.broadcast_to(jnp.array([0.5, 0.5, 1.0, 0.0], x.dtype), (len(x), 4))
-        return Encoded(x.reshape(len(x), -1), frame, None, None)
-
-    def as_unmirrored(self, points: Array, mirrored: Array, frame: Array) -> Array:
-        """Returns the landmarks as they are: the original was shown no mirrored views."""
-        del mirrored, frame
-        return points
+        none = jnp.zeros((len(x), scheme.N_POINTS, 0), x.dtype)
+        return Encoded(x.reshape(len(x), -1), none, frame, None, None)
 
 
 class _Residual(nnx.Module):
@@ -123,7 +123,7 @@ class Hourglass(nnx.Module):
     the heads nor the mixture depend on where in the view the mouth lies.
     """
 
-    levels = (1.0, 2.0, 3.0, 4.0)
+    levels = (1.0, 2.0, 4.0, 8.0)
     context = 96
 
     def __init__(self, net: Net, *, rngs: nnx.Rngs) -> None:
@@ -138,9 +138,8 @@ class Hourglass(nnx.Module):
         self.masks = nnx.Conv(w[0], 3, (1, 1), rngs=rngs)
         self.maps = nnx.Conv(w[0], scheme.N_POINTS, (1, 1), rngs=rngs)
         self.features = 2 * scheme.N_POINTS + self.context
+        self.channels = w[0]
         self.head = Head(self.features, net.fc5, residual=True, rngs=rngs)
-        # What the landmarks of mirrored views have too much, in the frame.
-        self.mirror_offset = nnx.Param(jnp.zeros(2 * scheme.N_POINTS))
 
     def encode(self, views: Array, *, train: bool) -> Encoded:
         """Returns features, frame and dense outputs (M = S / 2) of normalised views (B, S, S, 3), S % 16 == 0."""
@@ -155,24 +154,8 @@ class Hourglass(nnx.Module):
         maps = self.maps(x)
         guess = soft_argmax(maps)
         frame = similarity_frame(jax.lax.stop_gradient(guess))
-        features = jnp.concatenate([_normalise(guess, frame), context], axis=1)
-        return Encoded(features, frame, self.masks(x), maps)
-
-    def as_unmirrored(self, points: Array, mirrored: Array, frame: Array) -> Array:
-        """Returns the landmarks (B, 56, 2) that annotators would have given, had the pictures come to them as they are.
-
-        Annotations are not symmetrical: on Helen they lie 1.5 % of the inter-ocular distance too far right on average.
-        So the landmarks of a mirrored picture differ from those of a picture that looks the same but is none. The
-        network learns the mean difference of each landmark with its weights, and is then taught the same landmarks by
-        mirrored views as by the others (the region masks stay as they are drawn).
-
-        Args:
-            points: (B, 56, 2) landmarks in unit coordinates, of mirrored views as ``lipseg.scheme.retrace`` has them.
-            mirrored: (B,) whether each view is mirrored, bool.
-            frame: (B, 4) as in ``Encoded``.
-        """
-        off = jnp.where(mirrored[:, None], self.mirror_offset[...], 0.0)
-        return points - (place(frame, off) - frame[:, None, :2])
+        features = jnp.concatenate([normalise(guess, frame), context], axis=1)
+        return Encoded(features, bilinear(x, guess), frame, self.masks(x), maps)
 
 
 def similarity_frame(points: Array) -> Array:
@@ -190,8 +173,8 @@ def similarity_frame(points: Array) -> Array:
     return jnp.concatenate([centre, along * jnp.maximum(radius, MIN_RADIUS)[:, None]], axis=1)
 
 
-def _normalise(points: Array, frame: Array) -> Array:
-    """Returns (B, 112): points in the frame, the inverse of ``place``."""
+def normalise(points: Array, frame: Array) -> Array:
+    """Returns (B, 112): landmarks (B, 56, 2), unit coordinates, in the frame; the inverse of ``place``."""
     offset = points - frame[:, None, :2]
     a, b = frame[:, 2, None], frame[:, 3, None]
     norm = a**2 + b**2

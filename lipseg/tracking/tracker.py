@@ -184,7 +184,7 @@ class Tracker:
         """Shows the model the mouths of tracks; returns what is seen of them, and keeps or loses the tracks."""
         if not tracks:
             return []
-        every_lips = self._segmenter(image, [track.view_box() for track in tracks])
+        every_lips = self._segmenter.as_reference(image, [track.view_box() for track in tracks])
         mouths: list[TrackedLips] = []
         for track, lips in zip(tracks, every_lips, strict=True):
             new = not track.confirmed
@@ -199,7 +199,9 @@ class Tracker:
                 self._schedule.at_once()
             smoothed = track.update(lips, box, self._time)
             if not new or self._admit(track):
-                mouths.append(TrackedLips(track.id, smoothed, lips.landmarks))
+                # Moved at the very end: the track, and so the next frame's view, follows the reference's answer.
+                shown, raw = self._segmenter.in_convention(smoothed), self._segmenter.in_convention(lips)
+                mouths.append(TrackedLips(track.id, shown, raw.landmarks))
         return mouths
 
     def _admit(self, track: Track) -> bool:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -12,6 +13,7 @@ from lipseg.data.feature_set import FeatureSet
 from lipseg.data.statistics import Normaliser
 from lipseg.geometry import View
 from lipseg.model.nets import BaseNet
+from lipseg.model.offsets import SourceOffsets, Tree, annotated_radius, without_offset
 from lipseg.params import Augment
 from lipseg.progress import progress
 
@@ -19,16 +21,27 @@ _BATCH = 64
 
 
 def extract_features(
-    crops: CropSet, normaliser: Normaliser, net: BaseNet, *, view: View, augment: Augment, views: int, seed: int
+    crops: CropSet,
+    normaliser: Normaliser,
+    net: BaseNet,
+    offsets: Tree,
+    *,
+    view: View,
+    augment: Augment,
+    views: int,
+    seed: int,
 ) -> FeatureSet:
     """Returns the features of every face on its true box, of ``views`` augmented views of each training face, and of
-    the jittered validation views that the heads are stopped on. The landmarks of mirrored views are made as unmirrored
-    ones would be."""
+    the jittered validation views that the heads are chosen on. The landmarks are made what the first source's
+    annotators would have given for pictures that are not mirrored (``SourceOffsets``)."""
+    sources, radius = SourceOffsets(crops.sources), annotated_radius(crops)
 
     @jax.jit
-    def encode(images: jax.Array, points: jax.Array, mirrored: jax.Array) -> tuple[jax.Array, ...]:
+    def encode(images: Any, points: Any, mirrored: Any, source: Any, radius: Any) -> tuple[jax.Array, ...]:
         encoded = nnx.merge(*nnx.split(net)).encode(normaliser(images), train=False)
-        return encoded.features, encoded.frame, net.as_unmirrored(points, mirrored, encoded.frame)
+        too_much = sources.of(offsets, source, mirrored, radius)
+        truth = without_offset(points, too_much, encoded.frame)
+        return encoded.features, encoded.sampled.astype(jnp.float16), encoded.frame, truth
 
     parts: list[dict[str, Any]] = []
     jittered = validation_views(crops, view, "jittered", seed)
@@ -38,14 +51,17 @@ def extract_features(
     def add(found: Views, split: str, boxes: str) -> None:
         columns: list[tuple[Any, ...]] = []
         for rows in fixed_batches(len(found), _BATCH):
-            encoded = encode(found.images[rows], found.points_unit[rows], found.mirrored[rows])
+            face = found.face[rows]
+            known = crops.source[face].astype(np.int32), radius[face]
+            encoded = encode(found.images[rows], found.points_unit[rows], found.mirrored[rows], *known)
             columns.append(tuple(np.asarray(column) for column in encoded))
             bar.update(len(np.unique(rows)))
         n = len(found)
-        features, frames, truth = (np.concatenate(column)[:n] for column in zip(*columns, strict=True))
+        features, sampled, frames, truth = (np.concatenate(column)[:n] for column in zip(*columns, strict=True))
         parts.append(
             {
                 "features": features,
+                "sampled": sampled,
                 "frame": frames,
                 "points_unit": truth,
                 "iod_unit": found.iod_unit,

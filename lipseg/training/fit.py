@@ -5,8 +5,7 @@ Everything random is drawn from (seed, epoch), so a resumed training is the same
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -16,23 +15,26 @@ import optax
 from flax import nnx
 from numpy.typing import NDArray
 
-from lipseg.data.augment import Views, fixed_batches, region_maps, sample_views, validation_views
+from lipseg.data.augment import Views, fixed_batches, sample_views, validation_views
 from lipseg.data.crop_set import CropSet
+from lipseg.data.regions import region_targets
 from lipseg.data.statistics import Normaliser
 from lipseg.errors import LipsegError
 from lipseg.geometry import View
-from lipseg.model.nets import BaseNet, build_net, place
+from lipseg.model.nets import BaseNet, build_net, place, similarity_frame
+from lipseg.model.offsets import SourceOffsets, Tree, annotated_radius, without_offset
 from lipseg.params import Augment, Net, TrainBase
 from lipseg.prefetch import prefetch
 from lipseg.progress import progress
 from lipseg.training.checkpoint import Checkpoint, pack, unpack
 from lipseg.training.losses import contour_error, dense_losses, landmark_loss, nme
 from lipseg.training.optim import base_optimiser, ema
-from lipseg.training.self_distillation import taught_by
+from lipseg.training.shares import faces_shown
 
 
 class Batch(NamedTuple):
-    """One batch of B views: see ``Views``; regions (B, M, M, 3) as ``region_maps`` gives them.
+    """One batch of B views: see ``Views``; source (B,) and radius_px (B,) as ``SourceOffsets.of`` wants them; regions
+    (B, M, M, 3) as ``region_targets`` gives them.
 
     NumPy arrays on the host, which the jitted step takes as they are.
     """
@@ -41,6 +43,8 @@ class Batch(NamedTuple):
     points_unit: Any
     iod_unit: Any
     mirrored: Any
+    source: Any
+    radius_px: Any
     regions: Any
 
 
@@ -63,13 +67,14 @@ class Fitted:
     """A trained base network.
 
     Attributes:
-        net: with the weights of the best epoch of all generations.
-        history: one row an epoch: epoch (counted on through the generations), generation, loss, landmark, mask, map,
-            train_nme, validation_nme, validation_error (which epochs are chosen on, see ``losses.contour_error``),
-            best (the lowest so far), seconds.
+        net: with the weights of the best epoch.
+        offsets: of the sources, likewise, see ``SourceOffsets``.
+        history: one row an epoch: epoch, loss, landmark, mask, map, train_nme, validation_nme, validation_error (which
+            epochs are chosen on, see ``losses.contour_error``), best (the lowest so far), seconds.
     """
 
     net: BaseNet
+    offsets: Tree
     history: list[dict[str, float]]
 
 
@@ -83,10 +88,9 @@ def fit_base(
     train: TrainBase,
     seed: int,
     checkpoint: Checkpoint,
+    name: str = "train_base",
 ) -> Fitted:
     """Returns the base network trained on the training faces, at its best epoch on the validation faces.
-
-    Each generation after the first starts afresh and learns from the best network so far, see ``born_again``.
 
     The work is saved after every epoch and goes on from there when it is called again with the same checkpoint.
 
@@ -94,32 +98,33 @@ def fit_base(
         LipsegError: if the loss is no longer finite.
     """
     net = build_net(net_params, seed)
-    graph, params, stats = nnx.split(net, nnx.Param, nnx.BatchStat)
-    faces = np.repeat(crops.indices("train"), train.repeats)
-    steps = max(1, len(faces) // train.batch_size)
+    graph, weights, stats = nnx.split(net, nnx.Param, nnx.BatchStat)
+    offsets = SourceOffsets(crops.sources)
+    params = {"net": weights, "offsets": offsets.start()}
+    radius = annotated_radius(crops)
+    steps = max(1, len(faces_shown(crops, train.repeats, train.source_weights, seed, 0)) // train.batch_size)
     optimiser = base_optimiser(train, steps * train.epochs)
-    step, evaluate, answer = _make_steps(graph, optimiser, train, normaliser)
-    validation = validation_views(crops, view, train.validate_on, seed)
+    step, evaluate = _make_steps(graph, optimiser, train, normaliser, offsets)
+    shown = validation_views(crops, view, train.validate_on, seed)
+    validation = shown, crops.source[shown.face].astype(np.int32), radius[shown.face]
 
     start = TrainState(params, stats, optimiser.init(params), params, stats, jnp.zeros((), jnp.int32))
     history: list[dict[str, float]] = []
-    state, best, taught = start, (params, stats), crops
+    state, best = start, (params, stats)
     if (saved := checkpoint.load()) is not None:
         (state, best), history = unpack(saved[0], (state, best)), saved[1]["history"]
-        taught = replace(crops, points_px=saved[0]["taught"])
 
-    bar = progress(total=train.generations * train.epochs * steps, desc="train base", unit="steps")
+    bar = progress(total=train.epochs * steps, desc=name, unit="steps")
     bar.update(len(history) * steps)
-    while (generation := _next_generation(history, train)) < train.generations:
+    while not _finished(history, train):
         started, epoch = time.perf_counter(), len(history)
-        if history and generation > history[-1]["generation"]:
-            taught = taught_by(partial(answer, *best), crops, view, train.teacher, (seed, 5, generation))
-            state = start
         rng = np.random.default_rng((seed, 1, epoch))
         maps = view.size // 2 if net_params.kind == "hourglass" else 1
         totals = np.zeros(5)
         pending = None
-        for batch in _batches(taught, faces, view, augment, train, maps, rng):
+        too_much = _offsets_of_all(offsets, state.mean_params["offsets"], crops.source, radius)
+        faces = faces_shown(crops, train.repeats, train.source_weights, seed, epoch)
+        for batch in _batches(crops, faces, view, augment, train, maps, radius, too_much, rng):
             state, metrics = step(state, batch)
             # Fetch the previous step's figures while this one runs.
             totals += 0 if pending is None else np.asarray(pending)
@@ -129,10 +134,10 @@ def fit_base(
         means = totals / steps
         if not np.isfinite(means).all():
             raise LipsegError(
-                f"train_base: the loss is not finite in epoch {epoch}; lower train_base.learning_rate "
+                f"{name}: the loss is not finite in epoch {epoch}; lower train_base.learning_rate "
                 f"({train.learning_rate:g})"
             )
-        error, found_nme = evaluate(state.mean_params, state.mean_stats, validation)
+        error, found_nme = evaluate(state.mean_params, state.mean_stats, *validation)
         lowest = min((row["validation_error"] for row in history), default=np.inf)
         if error < lowest:
             best = (state.mean_params, state.mean_stats)
@@ -140,7 +145,6 @@ def fit_base(
         history.append(
             {
                 "epoch": epoch,
-                "generation": generation,
                 **dict(zip(names, (float(x) for x in means), strict=True)),
                 "validation_nme": found_nme,
                 "validation_error": error,
@@ -149,23 +153,38 @@ def fit_base(
             }
         )
         bar.set_postfix_str(f"val error {100 * error:.2f}% (best {100 * min(lowest, error):.2f}%)")
-        checkpoint.save(pack((state, best)) | {"taught": taught.points_px}, {"history": history})
+        checkpoint.save(pack((state, best)), {"history": history})
     bar.close()
-    nnx.update(net, best[0], best[1])
-    return Fitted(net, history)
+    nnx.update(net, best[0]["net"], best[1])
+    return Fitted(net, jax.tree.map(np.asarray, best[0]["offsets"]), history)
 
 
-def _next_generation(history: list[dict[str, float]], train: TrainBase) -> int:
-    """Returns the generation that the next epoch belongs to."""
-    if not history:
-        return 0
-    last = int(history[-1]["generation"])
-    values = [row["validation_error"] for row in history if row["generation"] == last]
+def _finished(history: list[dict[str, float]], train: TrainBase) -> bool:
+    """Whether no further epoch is to be trained."""
+    values = [row["validation_error"] for row in history]
     exhausted = 0 < train.patience < len(values) and int(np.argmin(values)) < len(values) - train.patience
-    return last + 1 if exhausted or len(values) >= train.epochs else last
+    return exhausted or len(values) >= train.epochs
 
 
-def _make_steps(graph: Any, optimiser: optax.GradientTransformation, train: TrainBase, normaliser: Normaliser) -> Any:
+def _offsets_of_all(offsets: SourceOffsets, tree: Tree, source: NDArray[np.intp], radius: Any) -> NDArray[np.float32]:
+    """Returns (N, 2, 112) the offsets of every face, shown as it is and mirrored."""
+    ways = [offsets.of(tree, source, np.full(len(source), mirrored), radius) for mirrored in (False, True)]
+    return np.stack([np.asarray(way, np.float32) for way in ways], axis=1)
+
+
+@jax.jit
+def _in_place(points: jax.Array, offset: jax.Array) -> jax.Array:
+    """Returns landmarks (B, 56, 2) without their offset, in the frame of their own."""
+    return without_offset(points, offset, similarity_frame(points))
+
+
+def _make_steps(
+    graph: Any,
+    optimiser: optax.GradientTransformation,
+    train: TrainBase,
+    normaliser: Normaliser,
+    offsets: SourceOffsets,
+) -> Any:
     def forward(params: Any, stats: Any, images: jax.Array, *, training: bool) -> Any:
         net = nnx.merge(graph, params, stats, copy=True)
         encoded = net.encode(normaliser(images), train=training)
@@ -173,8 +192,9 @@ def _make_steps(graph: Any, optimiser: optax.GradientTransformation, train: Trai
         return net, encoded, points
 
     def objective(params: Any, stats: Any, batch: Batch) -> Any:
-        net, encoded, points = forward(params, stats, batch.images, training=True)
-        truth, iod = net.as_unmirrored(batch.points_unit, batch.mirrored, encoded.frame), batch.iod_unit
+        net, encoded, points = forward(params["net"], stats, batch.images, training=True)
+        too_much = offsets.of(params["offsets"], batch.source, batch.mirrored, batch.radius_px)
+        truth, iod = without_offset(batch.points_unit, too_much, encoded.frame), batch.iod_unit
         landmark = landmark_loss(train.loss, points, truth, iod, train.tangential).mean()
         mask, spread = (loss.mean() for loss in dense_losses(encoded, batch.regions, truth, iod))
         loss = landmark + train.mask_weight * mask + train.map_weight * spread
@@ -194,22 +214,21 @@ def _make_steps(graph: Any, optimiser: optax.GradientTransformation, train: Trai
         return TrainState(params, stats, inner, *means, state.step + 1), figures
 
     @jax.jit
-    def answer(params: Any, stats: Any, images: jax.Array) -> jax.Array:
-        return forward(params, stats, images, training=False)[2]
+    def errors(params: Any, stats: Any, images: Any, points: Any, iod: Any, source: Any, radius: Any) -> jax.Array:
+        _, encoded, found = forward(params["net"], stats, images, training=False)
+        too_much = offsets.of(params["offsets"], source, jnp.zeros(len(source), bool), radius)
+        truth = without_offset(points, too_much, encoded.frame)
+        return jnp.stack([contour_error(found, truth, iod, train.tangential), nme(found, truth, iod)], axis=1)
 
-    @jax.jit
-    def errors(params: Any, stats: Any, images: jax.Array, points: jax.Array, iod: jax.Array) -> jax.Array:
-        found = forward(params, stats, images, training=False)[2]
-        return jnp.stack([contour_error(found, points, iod, train.tangential), nme(found, points, iod)], axis=1)
-
-    def evaluate(params: Any, stats: Any, views: Views) -> tuple[float, float]:
+    def evaluate(params: Any, stats: Any, views: Views, source: Any, radius: Any) -> tuple[float, float]:
+        columns = (views.images, views.points_unit, views.iod_unit, source, radius)
         found = []
         for rows in fixed_batches(len(views), train.batch_size):
-            found.append(errors(params, stats, views.images[rows], views.points_unit[rows], views.iod_unit[rows]))
+            found.append(errors(params, stats, *(column[rows] for column in columns)))
         error, found_nme = np.concatenate(found)[: len(views)].mean(0)
         return float(error), float(found_nme)
 
-    return step, evaluate, answer
+    return step, evaluate
 
 
 def _batches(
@@ -219,9 +238,14 @@ def _batches(
     augment: Augment,
     train: TrainBase,
     map_size: int,
+    radius: NDArray[np.float32],
+    too_much: NDArray[np.float32],
     rng: np.random.Generator,
 ) -> Iterator[Batch]:
-    """Returns one epoch of shuffled, augmented batches, prefetched in a thread of its own."""
+    """Returns one epoch of shuffled, augmented batches, prefetched in a thread of its own.
+
+    The region masks are those without the offsets learnt so far (N, 2, 112), ``too_much``.
+    """
     order = rng.permutation(faces)
     if len(order) < train.batch_size:
         order = np.resize(order, train.batch_size)
@@ -230,8 +254,15 @@ def _batches(
 
     def make(k: int) -> Batch:
         views = sample_views(crops, chunks[k], view, augment, np.random.default_rng(seeds[k]))
+        shown = np.asarray(_in_place(views.points_unit, too_much[views.face, views.mirrored.astype(int)]))
         return Batch(
-            views.images, views.points_unit, views.iod_unit, views.mirrored, region_maps(views.points_unit, map_size)
+            views.images,
+            views.points_unit,
+            views.iod_unit,
+            views.mirrored,
+            crops.source[views.face].astype(np.int32),
+            radius[views.face],
+            region_targets(crops, views, shown, map_size),
         )
 
     return prefetch(make, range(len(chunks)), 1)

@@ -1,6 +1,14 @@
-"""Fine-tuning of the heads on cached features: the convolutions are frozen because they are not run at all."""
+"""Fine-tuning of the heads on cached features, in closed form: the convolutions are frozen because they are not run.
 
-from dataclasses import dataclass, replace
+Partial pooling (Gelman and Hill, 2007, chapter 12): one head for all, the control, is fitted first, held towards the
+base; every component's head is the control plus a deviation that is held towards nothing. Where a component has little
+to say of its own, its head stays the control.
+
+Letters in shapes: N views, R readings, U units, K heads (see ``lipseg.model.heads``).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -9,193 +17,284 @@ import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
+from lipseg import scheme
 from lipseg.data.augment import fixed_batches
 from lipseg.data.feature_set import FeatureSet
+from lipseg.model.heads import OUTPUTS, change, readings
 from lipseg.model.mixture import Mixture
-from lipseg.model.nets import Head, place
-from lipseg.model.weights import Arrays, module_arrays, state_arrays
+from lipseg.model.nets import Head, normalise, place
+from lipseg.model.weights import Arrays
 from lipseg.params import Finetune
 from lipseg.progress import progress
-from lipseg.training.losses import landmark_loss, nme
-from lipseg.training.optim import head_optimiser
+from lipseg.training.losses import nme
 from lipseg.training.outlines import outline_error
 
-# Views whose errors are computed at once: every point is held against every side of an outline.
-_ERRORS_BATCH = 512
+Array = NDArray[np.float64]
+# Of one head for all, or of a head for each component: views and their readings to what is added to the base's answer.
+Fit = list[Arrays]
+
+# Views whose answers or errors are computed at once.
+_BATCH = 512
+# What a unit reads has this deviation before its tanh: nearly linear where most faces lie, and bounded beyond.
+_DEVIATION = 0.3
 
 
 @dataclass(frozen=True)
-class HeadFit:
-    """One fine-tuned head.
-
-    Its errors are the NME where the loss weighs errors along the contours in full (``tangential`` 1), and else the
-    distance between the outlines: a head that is better only in where its points sit along them is no better there.
+class Trial:
+    """One strength of a pull, and what came of it.
 
     Attributes:
-        arrays: the head's weights; the base's own where fine-tuning did not win on validation.
-        won: whether fine-tuning won.
-        history: one row an epoch: epoch, train_error, validation_error.
-        base_error: of the base's head on the same validation views (NaN without any).
-        tuned_error: of the best epoch on them.
-        faces: training faces of the component.
-        validation_faces: validation faces of the component.
+        head: "control", or "components" for all of them together.
+        pull: the strength.
+        train_error: mean over the training views, see ``HeadFits``.
+        validation_error: mean over the validation views; NaN without any.
     """
 
-    arrays: Arrays
-    won: bool
-    history: list[dict[str, float]]
-    base_error: float
-    tuned_error: float
-    faces: int
-    validation_faces: int
+    head: str
+    pull: float
+    train_error: float
+    validation_error: float
 
 
 @dataclass(frozen=True)
-class Heads:
-    """A head a component, and the control: one head tuned on everything with the same budget."""
+class HeadFits:
+    """A head a component and the control, before it is judged which of them are accepted.
 
-    components: list[HeadFit]
-    control: HeadFit
+    Errors are the NME where the loss weighs errors along the contours in full (``tangential`` 1), and else the distance
+    between the outlines: a head that is better only in where its points sit along them is no better there.
 
-    def stacked(self) -> Arrays:
-        """Returns the K heads' arrays with a leading axis over the heads."""
-        return {name: np.stack([fit.arrays[name] for fit in self.components]) for name in self.control.arrays}
+    Attributes:
+        components: the K heads' own units, see ``lipseg.model.heads``.
+        control: the control's.
+        projection: of the sampled channels.
+        trials: every strength that was tried.
+        pulls: the control's and the components' that were chosen on the validation views.
+        base_error: of the base's head on the validation views; NaN without any.
+        faces: (K,) training faces of the components.
+    """
 
-    def summary(self) -> dict[str, Any]:
-        """Returns what became of every head, JSON-able."""
-
-        def facts(fit: HeadFit) -> dict[str, Any]:
-            errors = {"base_error": fit.base_error, "tuned_error": fit.tuned_error}
-            finite = {name: value if np.isfinite(value) else None for name, value in errors.items()}
-            return {"won": fit.won, "faces": fit.faces, "validation_faces": fit.validation_faces, **finite}
-
-        return {"components": [facts(fit) for fit in self.components], "control": facts(self.control)}
-
-    def curves(self) -> list[dict[str, Any]]:
-        """Returns one row a head and epoch: head, epoch, train_error, validation_error."""
-        named = [*((str(k), fit) for k, fit in enumerate(self.components)), ("control", self.control)]
-        return [{"head": name, **row} for name, fit in named for row in fit.history]
+    components: Fit
+    control: Arrays
+    projection: Arrays
+    trials: list[Trial]
+    pulls: tuple[float, float]
+    base_error: float
+    faces: NDArray[np.intp]
 
 
-def finetune_heads(
-    base: Head,
-    features: FeatureSet,
-    mixture: Mixture,
-    params: Finetune,
-    loss: str,
-    seed: int,
-    *,
-    tangential: float = 1.0,
-) -> Heads:
+def fit_heads(
+    base: Head, features: FeatureSet, mixture: Mixture, params: Finetune, *, tangential: float = 1.0
+) -> HeadFits:
     """Returns the K heads and the control.
 
-    Each head starts from the base's, learns from its component's views, is held towards the base's weights, stops on
-    its component's validation faces, and is given up for the base's head where it does not win there.
+    Both are least squares of what the base's head is wrong by, in the mouth's frame. A view counts by one over the size
+    of that error: views that show next to nothing do not decide what the others learn. The strengths of the pulls are
+    those with the least error on the validation views.
 
     Args:
         base: the base network's head.
         features: of the training and validation views.
         mixture: assigns the views.
         params: the section ``finetune``.
-        loss: on landmarks, see ``landmark_loss``.
-        seed: of the shuffling.
-        tangential: weight of the error along the contour in the loss; it decides the error that epochs are chosen on,
-            see ``HeadFit``.
+        tangential: weight of the error along the contour in the base's loss; it decides the error, see ``HeadFits``.
     """
-    train = features.select(split="train")
-    # Heads stop on the kind of boxes that they learn from.
-    boxes = "jittered" if (train.boxes == "jittered").any() else "exact"
-    held_out = features.select(split="validation", boxes=boxes)
-    on_train, on_held_out = (mixture.assign(part.features)[0] for part in (train, held_out))
-    k = mixture.components
-    bar = progress(total=(k + 1) * params.epochs, desc="heads", unit="epochs")
+    train, held_out = features.select(split="train"), validation_of(features)
+    projection = fit_projection(train.sampled, params.sampled)
+    answers = [base_answers(base, part) for part in (train, held_out)]
+    seen = [np.asarray(readings(part.features, part.sampled, projection), np.float32) for part in (train, held_out)]
+    shares = [mixture.assign(part.features)[0] for part in (train, held_out)]
+    chosen = [share.argmax(1) for share in shares]
+    weights = shares[0] if params.assignment == "soft" else np.eye(mixture.components)[chosen[0]]
+    wanted = normalise(jnp.asarray(train.points_unit), jnp.asarray(train.frame))
+    missing = np.asarray(wanted, np.float64) - answers[0]
+    size = np.sqrt((missing**2).mean(1))
+    counts = 1 / np.maximum(size, np.median(size) / 2 + 1e-9)
+    counts = counts / counts.mean()
+    bar = progress(total=len(params.control_pull) + len(params.pull), desc="heads", unit="strengths")
+    trials: list[Trial] = []
 
-    def tune(weights: NDArray[np.float32], rows: NDArray[np.bool_], stream: int) -> HeadFit:
-        rng = np.random.default_rng((seed, 4, stream))
-        found = _tune(base, train, weights, held_out, rows, params, loss, tangential, rng, bar)
-        return replace(found, faces=len(np.unique(train.face[weights > 0.5])))
-
-    heads = []
-    for component in range(k):
-        share = on_train[:, component]
-        weights = share if params.assignment == "soft" else (on_train.argmax(1) == component).astype(np.float32)
-        heads.append(tune(weights, on_held_out.argmax(1) == component, component))
-    control = tune(np.ones(len(train), np.float32), np.ones(len(held_out), bool), k)
-    bar.close()
-    return Heads(heads, control)
-
-
-def _tune(
-    base: Head,
-    train: FeatureSet,
-    weights: NDArray[np.float32],
-    held_out: FeatureSet,
-    rows: NDArray[np.bool_],
-    params: Finetune,
-    loss: str,
-    tangential: float,
-    rng: np.random.Generator,
-    bar: Any,
-) -> HeadFit:
-    graph, start = nnx.split(base)
-    optimiser = head_optimiser(params.learning_rate)
-    mine = np.flatnonzero(weights > 1e-3)
-    kept = module_arrays(base)
-    validation_faces = len(np.unique(held_out.face[rows]))
-    judged = np.flatnonzero(rows)
-
-    def answer(head: Any, features: Any, frame: Any) -> Any:
-        return place(frame, nnx.merge(graph, head)(features))
-
-    def objective(head: Any, part: tuple[Any, ...]) -> jax.Array:
-        features, frame, truth, iod, weight = part
-        losses = landmark_loss(loss, answer(head, features, frame), truth, iod, tangential)
-        away = sum(((a - b) ** 2).sum() for a, b in zip(jax.tree.leaves(head), jax.tree.leaves(start), strict=True))
-        return (weight * losses).sum() / jnp.maximum(weight.sum(), 1e-6) + params.pull * away
-
-    @jax.jit
-    def step(head: Any, state: Any, part: tuple[Any, ...]) -> tuple[Any, Any]:
-        updates, state = optimiser.update(jax.grad(objective)(head, part), state, head)
-        return jax.tree.map(lambda leaf, change: leaf + change, head, updates), state
-
-    @jax.jit
-    def errors(head: Any, features: Any, frame: Any, truth: Any, iod: Any) -> jax.Array:
-        found = answer(head, features, frame)
-        return nme(found, truth, iod) if tangential == 1.0 else outline_error(found, truth, iod)
-
-    def mean_error(head: Any, part: FeatureSet, chosen: NDArray[np.intp]) -> float:
-        if len(chosen) == 0:
-            return float("nan")
+    def best(head: str, pulls: tuple[float, ...], fit: Callable[[float], Fit]) -> tuple[float, Fit]:
+        """Returns the strength with the least validation error, and what it gives; the strongest without faces."""
         found = []
-        for at in fixed_batches(len(chosen), _ERRORS_BATCH):
-            rows = chosen[at]
-            found.append(
-                errors(head, part.features[rows], part.frame[rows], part.points_unit[rows], part.iod_unit[rows])
-            )
-        return float(np.concatenate(found)[: len(chosen)].mean())
+        for pull in sorted(pulls, reverse=True):
+            heads = fit(pull)
+            errors = [
+                float(_errors(part, answer + _picked(heads, read, pick), tangential).mean()) if len(part) else np.nan
+                for part, answer, read, pick in zip((train, held_out), answers, seen, chosen, strict=True)
+            ]
+            trials.append(Trial(head, pull, *errors))
+            found.append((errors[1], pull, heads))
+            bar.update(1)
+        _, pull, heads = min(found, key=lambda one: np.nan_to_num(one[0], nan=np.inf))
+        return pull, heads
 
-    base_error = mean_error(start, held_out, judged)
-    nothing = HeadFit(kept, False, [], base_error, base_error, 0, validation_faces)
-    if validation_faces == 0 or len(mine) == 0:
-        bar.update(params.epochs)
-        return nothing
+    whole = Regression(seen[0], missing, counts)
+    control_pull, (control,) = best(
+        "control", params.control_pull, lambda pull: [whole.units(whole.slopes(pull * len(train)), params.units)]
+    )
+    common = whole.slopes(control_pull * len(train))
+    rest = missing - whole.answers(common)
+    own = [
+        Regression(seen[0], rest, counts * weight, whole.scale) if weight.sum() > 1 else None for weight in weights.T
+    ]
 
-    head, state = start, optimiser.init(start)
-    best, best_error, best_epoch = start, base_error, -1
-    history = [{"epoch": 0, "train_error": mean_error(start, train, mine), "validation_error": base_error}]
-    for epoch in range(params.epochs):
-        # One batch size for every head, however small its component: rows repeat to fill the last batch.
-        order = np.resize(rng.permutation(mine), -(-len(mine) // params.batch_size) * params.batch_size)
-        for part in order.reshape(-1, params.batch_size):
-            batch = (train.features, train.frame, train.points_unit, train.iod_unit, weights)
-            head, state = step(head, state, tuple(array[part] for array in batch))
-        found = mean_error(head, held_out, judged)
-        history.append({"epoch": epoch + 1, "train_error": mean_error(head, train, mine), "validation_error": found})
-        bar.update(1)
-        if found < best_error:
-            best, best_error, best_epoch = head, found, epoch
-        elif epoch - best_epoch >= params.patience:
-            bar.update(params.epochs - epoch - 1)
-            break
-    arrays = state_arrays(best)
-    return HeadFit(arrays, best_epoch >= 0, history, base_error, best_error, 0, validation_faces)
+    def components(pull: float) -> Fit:
+        # One component is everything: its head is the control.
+        if len(own) == 1:
+            return [control]
+        return [
+            control if part is None else whole.units(_sum(common, part.slopes(pull * len(train))), params.units)
+            for part in own
+        ]
+
+    pull, heads = best("components", params.pull, components)
+    bar.close()
+    faces = [len(np.unique(train.face[weight > 0.5])) for weight in weights.T]
+    base_error = float(_errors(held_out, answers[1], tangential).mean()) if len(held_out) else float("nan")
+    return HeadFits(heads, control, projection, trials, (control_pull, pull), base_error, np.array(faces))
+
+
+def validation_of(features: FeatureSet) -> FeatureSet:
+    """Returns the validation views that heads are judged on: on boxes of the kind that they learn from."""
+    jittered = (features.select(split="train").boxes == "jittered").any()
+    return features.select(split="validation", boxes="jittered" if jittered else "exact")
+
+
+def fit_projection(sampled: NDArray[np.floating[Any]], kept: int) -> Arrays:
+    """Returns ``centre`` (C,) and ``basis`` (C, D) of the first principal components, of unit variance.
+
+    Args:
+        sampled: (N, 56, C) channels at the landmarks.
+        kept: D, at most; none of more than C.
+    """
+    channels = sampled.shape[-1]
+    points = sampled.reshape(len(sampled) * scheme.N_POINTS, channels).astype(np.float64)
+    centre = points.mean(0)
+    _, sizes, ways = np.linalg.svd(np.cov(points - centre, rowvar=False, bias=True).reshape(channels, channels))
+    basis = (ways / np.sqrt(np.maximum(sizes, 1e-12))[:, None])[:kept].T
+    return {"centre": centre.astype(np.float32), "basis": basis.astype(np.float32)}
+
+
+class Regression:
+    """Ridge regression of (N, 112) outputs on (N, R) readings, for any strength.
+
+    Hoerl and Kennard, "Ridge regression", Technometrics 1970.
+
+    Args:
+        seen: (N, R) readings.
+        wanted: (N, 112) outputs.
+        weights: (N,) of the views.
+        scale: (R,) units in which the readings' slopes are held to nothing; None for their deviations.
+
+    Attributes:
+        scale: likewise; infinite for a reading that never changes.
+    """
+
+    def __init__(self, seen: NDArray[np.float32], wanted: Array, weights: Array, scale: Array | None = None) -> None:
+        total = weights.sum()
+        self._seen = seen
+        self._centre = (weights @ seen) / total
+        if scale is None:
+            squares = (weights @ seen.astype(np.float64) ** 2) / total
+            variance = squares - self._centre**2
+            # What never changes says nothing.
+            scale = np.where(variance > 1e-9 * squares, np.sqrt(np.maximum(variance, 0)), np.inf)
+        self.scale = scale
+        self._mean = (weights @ wanted) / total
+        z = ((seen - self._centre) / scale).astype(np.float32)
+        weighted = z * weights.astype(np.float32)[:, None]
+        self._gram = (weighted.T @ z).astype(np.float64)
+        self._values, self._ways = np.linalg.eigh(self._gram)
+        self._turned = self._ways.T @ (weighted.T @ (wanted - self._mean).astype(np.float32))
+        self._total = total
+
+    def slopes(self, strength: float) -> tuple[Array, Array]:
+        """Returns (R, 112) slopes and (112,) constants."""
+        slopes = self._ways @ (self._turned / (np.maximum(self._values, 0) + strength)[:, None])
+        slopes = slopes / self.scale[:, None]
+        return slopes, self._mean - self._centre @ slopes
+
+    def answers(self, line: tuple[Array, Array]) -> Array:
+        """Returns (N, 112) what slopes and constants say of the views."""
+        return self._seen @ line[0] + line[1]
+
+    def units(self, line: tuple[Array, Array], count: int) -> Arrays:
+        """Returns the own units of a head that says, nearly, what slopes and constants say.
+
+        They are the directions in which the answers differ most between the views (reduced rank; Izenman, 1975).
+
+        Args:
+            line: slopes (R, 112) and constants (112,).
+            count: U; 112 say all of it.
+        """
+        slopes, constants = line
+        scaled = slopes * np.where(np.isfinite(self.scale), self.scale, 0)[:, None]
+        variances, ways = np.linalg.eigh(scaled.T @ self._gram @ scaled / self._total)
+        ways, variances = ways[:, ::-1][:, :count], variances[::-1][:count]
+        deviations = np.sqrt(np.maximum(variances, 1e-16))
+        kernel = slopes @ ways * (_DEVIATION / deviations)
+        arrays = {
+            "fc5.kernel": kernel,
+            "fc5.bias": -self._centre @ kernel,
+            "fc6.kernel": (ways * (deviations / _DEVIATION)).T,
+            "fc6.bias": self._centre @ slopes + constants,
+        }
+        return {name: array.astype(np.float32) for name, array in arrays.items()}
+
+
+def _sum(a: tuple[Array, Array], b: tuple[Array, Array]) -> tuple[Array, Array]:
+    return a[0] + b[0], a[1] + b[1]
+
+
+def base_answers(base: Head, part: FeatureSet) -> NDArray[np.float32]:
+    """Returns (N, 112) what the base's head says of the views, in the mouth's frame."""
+    graph, state = nnx.split(base)
+    run = jax.jit(lambda features: nnx.merge(graph, state)(features))
+    return _in_batches(run, len(part), part.features)
+
+
+def head_points(base: Head, part: FeatureSet, heads: Fit, projection: Arrays, pick: NDArray[np.intp]) -> Any:
+    """Returns (N, 56, 2) landmarks, unit coordinates, of the heads that are picked.
+
+    Args:
+        base: the base network's head.
+        part: the views.
+        heads: their own units.
+        projection: of the sampled channels.
+        pick: (N,) which of the heads; -1 for the base's.
+    """
+    seen = np.asarray(readings(part.features, part.sampled, projection), np.float32)
+    added = np.where(pick[:, None] < 0, 0, _picked(heads, seen, pick)).astype(np.float32)
+    return np.asarray(place(jnp.asarray(part.frame), jnp.asarray(base_answers(base, part) + added)))
+
+
+def _picked(heads: Fit, seen: NDArray[np.float32], pick: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Returns (N, 112) what the picked one of some heads, or the only one, adds."""
+    added = np.zeros((len(seen), OUTPUTS), np.float32)
+    for k, head in enumerate(heads):
+        mine = np.flatnonzero((pick == k) | (len(heads) == 1))
+        added[mine] = change(seen[mine], {name: array[None] for name, array in head.items()})[:, 0]
+    return added
+
+
+def _errors(part: FeatureSet, answers: NDArray[np.float32], tangential: float) -> NDArray[np.float32]:
+    """Returns (N,) errors of (N, 112) answers in the mouth's frame."""
+    run = _point_errors if tangential == 1.0 else _outline_errors
+    return _in_batches(run, len(part), answers, part.frame, part.points_unit, part.iod_unit)
+
+
+@jax.jit
+def _point_errors(answer: Any, frame: Any, truth: Any, iod: Any) -> jax.Array:
+    return nme(place(frame, answer), truth, iod)
+
+
+@jax.jit
+def _outline_errors(answer: Any, frame: Any, truth: Any, iod: Any) -> jax.Array:
+    return outline_error(place(frame, answer), truth, iod)
+
+
+def _in_batches(run: Callable[..., Any], n: int, *columns: NDArray[Any]) -> NDArray[np.float32]:
+    if n == 0:
+        return np.zeros((0, OUTPUTS), np.float32)
+    found = [np.asarray(run(*(column[rows] for column in columns))) for rows in fixed_batches(n, _BATCH)]
+    return np.concatenate(found)[:n]

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 _MP4_SOUND = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
 _SOUND = {".mp4": _MP4_SOUND, ".m4v": _MP4_SOUND, ".mov": _MP4_SOUND - {"opus", "flac"}, ".mkv": None}
 SUFFIXES = tuple(_SOUND)
-_AAC_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000)
+# Samples a second that AAC knows.
+AAC_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000)
 _FORMATS = {".mkv": "matroska", ".mov": "mov"}
 
 # Visually lossless at a fair speed.
@@ -142,9 +143,9 @@ class VideoWriter:
         try:
             container = self._av.open(f"file:{self._partial}", "w", format=kind, options=options)
         except self._av.error.FFmpegError as error:
-            raise _os_error(error) from error
+            raise os_error(error) from error
         self._container = container
-        name, settings = self._encoder()
+        name, settings = video_encoder()
         video = container.add_stream(name, rate=self._source.rate, options=settings)
         video.width, video.height, video.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
         base = max(self._source.time_base, _FINEST_TIME_BASE)
@@ -162,7 +163,7 @@ class VideoWriter:
                 self._sounds[stream.index] = container.add_stream_from_template(stream), True
             elif stream.codec_context:
                 rate = stream.codec_context.sample_rate
-                sound = container.add_stream("aac", rate=rate if rate in _AAC_RATES else 48_000)
+                sound = container.add_stream("aac", rate=rate if rate in AAC_RATES else 48_000)
                 # Raw sound often comes without saying which channel is which.
                 sound.codec_context.layout = "mono" if stream.codec_context.channels == 1 else "stereo"
                 self._sounds[stream.index] = sound, False
@@ -170,19 +171,12 @@ class VideoWriter:
             self.sound(packet)
         self._waiting.clear()
 
-    def _encoder(self) -> tuple[str, dict[str, str]]:
-        try:
-            self._av.codec.Codec("libx264", "w")
-        except self._av.codec.codec.UnknownCodecError:
-            return "mpeg4", _MPEG4
-        return "libx264", _X264
-
     def _mux(self, packets: Any) -> None:
         assert self._container is not None
         try:
             self._container.mux(packets())
         except self._av.error.FFmpegError as error:
-            raise _os_error(error) from error
+            raise os_error(error) from error
 
     def _finish(self) -> None:
         self._mux(lambda: self._video.encode(None))
@@ -193,7 +187,7 @@ class VideoWriter:
         try:
             self._container.close()
         except self._av.error.FFmpegError as error:
-            raise _os_error(error) from error
+            raise os_error(error) from error
 
     def _close(self) -> None:
         """Closes a file that will be thrown away; what fails now does not matter."""
@@ -202,5 +196,20 @@ class VideoWriter:
             self._container.close()
 
 
-def _os_error(error: Any) -> OSError:
+def video_encoder() -> tuple[str, dict[str, str]]:
+    """Returns the encoder's name and its settings: H.264 where the installed ffmpeg has it, else MPEG-4.
+
+    Raises:
+        MissingLibraryError: without PyAV.
+    """
+    av = need("av", "video", "writing videos")
+    try:
+        av.codec.Codec("libx264", "w")
+    except av.codec.codec.UnknownCodecError:
+        return "mpeg4", _MPEG4
+    return "libx264", _X264
+
+
+def os_error(error: Any) -> OSError:
+    """Returns what ffmpeg says about a file as an ``OSError``."""
     return OSError(error.errno or 0, error.strerror or str(error))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from lipseg.geometry import View
+from lipseg.inference.conventions import Convention
 from lipseg.inference.predictor import Prediction
 from lipseg.inference.runtime import Runtime
 
@@ -16,6 +17,9 @@ def two_ellipses(inner: float) -> np.ndarray:
 
 
 UNIT = two_ellipses(0.2)
+
+# The conventions of a model with one beside the reference's, which lies this many pixels away.
+ELSEWHERE = {"elsewhere": Convention((0.0,) * 112, (7.0, -3.0))}
 
 
 class Ellipses:

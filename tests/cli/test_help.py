@@ -40,6 +40,7 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         (["info", "--help"], "--json"),
         (["makeup", "--help"], "--finish NAME"),
         (["video", "--help"], "--landmarks OUT.jsonl"),
+        (["mouths", "--help"], "--preset NAME"),
     ],
 )
 def test_answers_without_heavy_imports(arguments, said):
@@ -50,7 +51,8 @@ def test_answers_without_heavy_imports(arguments, said):
 
 
 def test_the_check_above_sees_heavy_imports(tmp_path):
-    # Reading a folder's pictures needs the endings that the picture reader knows, and so Pillow.
+    # Looking for a folder's pictures needs the endings that the picture reader knows, and so Pillow.
+    (tmp_path / "notes.txt").write_text("")
     assert "PIL" in run("predict", str(tmp_path)).stderr.split()
 
 

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from known_model import UNIT, Ellipses
+from known_model import ELSEWHERE, UNIT, Ellipses
 from PIL import Image
 
 import lipseg
@@ -118,12 +118,27 @@ def test_one_box_for_every_picture(lips, model):
         np.testing.assert_allclose(points, expected((-3, 10, 41.5, 30)), atol=0.006)
 
 
-def test_the_annotators_bias_stays_unless_it_is_asked_out(lips, model):
+@pytest.mark.parametrize("box", [(), ("--mouth-box", "20,20,80,50")], ids=["whole picture", "box"])
+def test_the_convention_of_a_source_comes_on_demand(lips, model, box):
     save("a.png")
-    model.runtime = replace(model.runtime, bias=(0.1, 0.0))
-    annotated, unbiased = (rows(lips("predict", "a.png", *more)[1])[0]["faces"][0] for more in ((), ("--unbiased",)))
-    np.testing.assert_allclose(annotated["outer"], np.array([49.5, 29.5]) + (UNIT[:28] - 0.5) * 100, atol=0.006)
-    assert np.mean(unbiased["outer"], 0)[0] < np.mean(annotated["outer"], 0)[0] - 1
+    model.runtime = replace(model.runtime, reference="mine", conventions=ELSEWHERE)
+    plain, mine, there = (
+        rows(lips("predict", "a.png", *box, *more)[1])[0]["faces"][0]
+        for more in ((), ("--convention", "mine"), ("--convention", "elsewhere"))
+    )
+    assert mine == plain
+    np.testing.assert_allclose(np.subtract(there["outer"], plain["outer"]), np.tile([7, -3], (28, 1)), atol=0.011)
+    np.testing.assert_allclose(np.subtract(there["inner"], plain["inner"]), np.tile([7, -3], (28, 1)), atol=0.011)
+    assert there["box"] == plain["box"]
+
+
+@pytest.mark.parametrize("command", ["predict", "video"])
+def test_an_unknown_convention_is_wrong_usage_and_lists_the_known_ones(lips, model, command):
+    save("a.png")
+    model.runtime = replace(model.runtime, reference="mine", conventions=ELSEWHERE)
+    code, out, err = lips(command, "a.png", "--convention", "helen")
+    assert (code, out) == (ExitCode.USAGE, "")
+    assert err == "error: --convention: this model has no convention 'helen'; it knows mine, elsewhere\n"
 
 
 def test_boxes_from_a_file_several_faces_a_picture(lips, model):
@@ -439,7 +454,12 @@ def test_info_is_for_readers(lips, write_model):
         "A sentence that is longer than a line of a hundred characters, so that it must be folded somewhere, as is due."
     )
     write_model(
-        figures={"jittered": boxes, "exact": boxes, "mixture": {"components": 4}},
+        figures={
+            "jittered": boxes,
+            "exact": boxes,
+            "sources": {name: {"faces": 9, "cascade": figures} for name in ("celebamask", "helen")},
+            "mixture": {"components": 4},
+        },
         out_of_scope=["One thing.", long],
         params={"seed": 0},
         data={"skipped": {}},
@@ -448,12 +468,18 @@ def test_info_is_for_readers(lips, write_model):
     assert code == 0
     assert max(map(len, out.splitlines())) <= 100
     assert "  jittered boxes, cascade        3.44%     1.44%    0.9200    0.8430         -\n" in out
+    assert "  celebamask (9), cascade        3.44%     1.44%    0.9200    0.8430         -\n" in out
     assert "cascade_minus_base" not in out
     assert "out of scope:\n  - One thing.\n  - A sentence" in out
     assert "mixture: components 4" in out
     assert "skipped: none" in out
     assert "seed" not in out
     assert out.endswith("--json also shows: params, files\n")
+
+
+def test_info_names_the_conventions(lips, write_model):
+    write_model(runtime=replace(Ellipses.runtime, reference="mine", conventions=ELSEWHERE).as_json())
+    assert lips("info", "m")[1].splitlines()[:2] == ["model: m", "conventions, the reference first: mine, elsewhere"]
 
 
 def test_info_refuses_networks_of_another_model(lips, write_model):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from known_model import UNIT, Ellipses
+from known_model import ELSEWHERE, UNIT, Ellipses
 from test_predict import FACE_KEYS
 
 from lipseg.cli.exit_codes import ExitCode
@@ -80,12 +80,15 @@ def test_rows_on_standard_output(lips, model, clip):
     assert files() == ["in.mp4"]
 
 
-def test_the_annotators_bias_stays_unless_it_is_asked_out(lips, model, clip):
-    model.runtime = replace(model.runtime, bias=(0.1, 0.0))
-    annotated, unbiased = (
-        np.mean(rows(lips("video", clip, *BOX, *more)[1])[0]["faces"][0]["outer"], 0) for more in ((), ("--unbiased",))
+def test_the_convention_of_a_source_comes_on_demand_and_moves_no_view(lips, model, clip):
+    model.runtime = replace(model.runtime, reference="mine", conventions=ELSEWHERE)
+    plain, there = (
+        [frame["faces"][0] for frame in rows(lips("video", clip, *BOX, *more)[1])]
+        for more in ((), ("--convention", "elsewhere"))
     )
-    assert unbiased[0] < annotated[0] - 0.5
+    assert [face["box"] for face in there] == [face["box"] for face in plain]
+    for one, other in zip(plain, there, strict=True):
+        np.testing.assert_allclose(np.subtract(other["outer"], one["outer"]), np.tile([7, -3], (28, 1)), atol=0.03)
 
 
 def test_a_video_and_a_file_of_landmarks(lips, model, clip):

@@ -15,11 +15,13 @@ CROP = ("crop", "--out", "bad/crops", "--sheet", "bad/sheet.jpg")
 STATISTICS = ("statistics", "--crops", "data/crops", "--out", "bad/statistics")
 TRAIN = (
     *("train_base", "--crops", "data/crops", "--statistics", "data/statistics/normaliser.npz"),
-    *("--out", "bad/base.safetensors", "--history", "bad/history.csv"),
+    *("--teach", "data/teach/landmarks.npz", "--out", "bad/base.safetensors"),
+    *("--offsets", "bad/offsets.safetensors", "--history", "bad/history.csv"),
 )
 EXTRACT = (
     *("extract", "--crops", "data/crops", "--statistics", "data/statistics/normaliser.npz"),
-    *("--base", "data/base/base.safetensors", "--out", "bad/features.npz"),
+    *("--base", "data/base/base.safetensors", "--offsets", "data/base/offsets.safetensors"),
+    *("--out", "bad/features.npz"),
 )
 CLUSTER = (
     *("cluster", "--crops", "data/crops", "--features", "data/features.npz", "--out", "bad/mixture.safetensors"),
@@ -31,7 +33,7 @@ PARTS = (
     *("--heads", "data/heads/heads.safetensors", "--locator", "data/locator/locator.safetensors"),
 )
 EXPORT = (
-    *("export", *PARTS, "--faces", "data/faces.npz"),
+    *("export", *PARTS, "--faces", "data/faces.npz", "--conventions", "data/conventions.json"),
     *("--out", "bad/exported", "--systems", "bad/systems.onnx", "--metrics", "bad/export.json"),
 )
 CALIBRATE = (
@@ -44,7 +46,7 @@ EVALUATE = (
     *("--out", "bad/results", "--metrics", "bad/metrics.json"),
 )
 BUNDLE = (
-    *("bundle", *PARTS, "--model", "data/calibrated"),
+    *("bundle", *PARTS, "--model", "data/calibrated", "--conventions", "data/conventions.json"),
     *("--metrics", "reports/metrics.json", "--results", "reports/results"),
     *("--finding", "reports/locator.json", "--calibration", "reports/calibration.json", "--out", "bad/lipseg"),
 )
@@ -185,10 +187,10 @@ def test_too_many_unusable_faces_fail_the_crop_stage(finished: Project, tmp_path
 
 def test_dvc_stops_at_a_failed_stage(copied: Project) -> None:
     """The error reaches the user through dvc, and what came before stays good."""
-    copied.set_params({"finetune.learning_rate": -1.0})
+    copied.set_params({"finetune.units": 0})
     done = copied.dvc("repro", check=False)
     assert done.returncode != 0
-    assert "error: params.yaml: finetune.learning_rate" in done.stderr
+    assert "error: params.yaml: finetune.units" in done.stderr
     assert "Traceback" not in done.stderr
     assert (copied.root / "data/base/base.safetensors").is_file()
     copied.git("checkout", "--quiet", "--", "params.yaml")

@@ -36,6 +36,16 @@ def write_ibug(synthetic: Path, to: Path) -> int:
     return len(faces)
 
 
+def write_masks(drawn: Path, to: Path) -> None:
+    """Turns drawn faces into pictures with masks beside them."""
+    to.mkdir(parents=True)
+    for face in synthetic.read(drawn):
+        assert isinstance(face, FaceSample)
+        shutil.copy2(face.image, to)
+        height, width = read_image(face.image).shape[:2]
+        write_image(to / f"{face.name}.mask.png", label_map(face.points_px, height, width))
+
+
 def summary(crops: Path) -> dict[str, object]:
     return json.loads((crops / "summary.json").read_text(encoding="utf-8"))
 
@@ -83,12 +93,7 @@ def test_several_sources_at_once(copied: Project) -> None:
 def test_masks_beside_points(copied: Project) -> None:
     root = copied.root / "faces"
     shutil.copytree(copied.root / "data/synthetic", root / "synthetic")
-    (root / "masks").mkdir()
-    for face in synthetic.read(root / "synthetic"):
-        assert isinstance(face, FaceSample)
-        shutil.copy2(face.image, root / "masks")
-        height, width = read_image(face.image).shape[:2]
-        write_image(root / f"masks/{face.name}.mask.png", label_map(face.points_px, height, width))
+    write_masks(root / "synthetic", root / "masks")
     copied.set_params({"data.source": "synthetic+masks", "data.root": "faces"})
     assert copied.repro("statistics") == ["crop", "statistics"]
     with np.load(copied.root / "data/crops/faces.npz", allow_pickle=False) as arrays:

@@ -15,9 +15,9 @@ pytestmark = pytest.mark.pipeline
 def test_an_experiment_changes_one_parameter(copied: Project) -> None:
     done = copied.dvc("exp", "run", "--name", "narrow", "--set-param", "cluster.pca=2")
     assert "narrow" in done.stdout
-    for stage in ("synthesize", "crop", "statistics", "train_base", "extract", "detect", "locate"):
+    for stage in ("synthesize", "crop", "statistics", "teach", "train_base", "extract", "detect", "locate"):
         assert f"Running stage '{stage}'" not in done.stdout
-    for stage in ("cluster", "finetune", "export", "calibrate", "evaluate", "report", "bundle"):
+    for stage in ("cluster", "finetune", "conventions", "export", "calibrate", "evaluate", "report", "bundle"):
         assert f"Running stage '{stage}'" in done.stdout
 
     changed = json.loads(copied.dvc("params", "diff", "--json").stdout)
@@ -45,8 +45,8 @@ def test_the_graph_reads_like_the_method(finished: Project) -> None:
     names = dict(re.findall(r'(node\d+)\["(.+?)"\]', graph))
     assert set(names.values()) == set(STAGES)
     edges = {(names[a], names[b]) for a, b in re.findall(r"(node\d+)-->(node\d+)", graph)}
-    chain = ["synthesize", "crop", "statistics", "train_base", "extract", "cluster", "finetune", "export", "calibrate"]
-    chain += ["evaluate", "report"]
+    chain = ["synthesize", "crop", "statistics", "train_base", "extract", "cluster", "finetune", "conventions"]
+    chain += ["export", "calibrate", "evaluate", "report"]
     assert set(pairwise(chain)) <= edges
     assert ("evaluate", "bundle") in edges
     assert all(STAGES.index(a) < STAGES.index(b) for a, b in edges), "a stage stands before one that it needs"

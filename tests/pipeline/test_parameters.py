@@ -18,26 +18,32 @@ pytestmark = pytest.mark.pipeline
 
 # The exported model and what looks through it; what follows from the base network, and from the crops.
 JUDGED = "export calibrate evaluate"
-FROM_BASE = f"extract cluster finetune {JUDGED}"
-FROM_CROPS = f"statistics train_base {FROM_BASE} detect locate"
+FROM_HEADS = f"conventions {JUDGED}"
+FROM_BASE = f"extract cluster finetune {FROM_HEADS}"
+FROM_CROPS = f"statistics teach train_base {FROM_BASE} detect locate"
 # Written by hand from the design. Key -> new value, stages that use the key, stages that follow from those. The report
 # shows all parameters and the bundle's card holds them, so these two use every one.
 CASES: dict[str, tuple[Any, str, str]] = {
-    "seed": (1, f"synthesize crop train_base {FROM_BASE} detect locate", "statistics"),
+    "seed": (1, f"synthesize crop teach train_base {FROM_BASE} detect locate", "statistics"),
     "data.test_share": (0.2, "crop detect calibrate", f"{FROM_CROPS} evaluate"),
     "synthesize.image_size": (120, "synthesize", f"crop {FROM_CROPS}"),
     "crop.context": (3.0, "crop", FROM_CROPS),
-    "view.margin": (1.5, "statistics train_base", FROM_BASE),
-    "augment.roll": (5.0, "train_base extract", f"cluster finetune {JUDGED}"),
-    "statistics.per": ("pixel", "statistics", f"train_base {FROM_BASE}"),
-    "net.fc5": (24, "train_base", FROM_BASE),
-    "train_base.learning_rate": (0.001, "train_base", FROM_BASE),
-    "train_base.loss": ("l2", "train_base finetune", f"extract cluster {JUDGED}"),
-    "train_base.tangential": (0.5, "train_base finetune", f"extract cluster {JUDGED}"),
-    "train_base.optimiser": ("adamw", "train_base", FROM_BASE),
-    "extract.views": (2, "extract", f"cluster finetune {JUDGED}"),
-    "cluster.restarts": (2, "cluster", f"finetune {JUDGED}"),
-    "finetune.pull": (0.1, "finetune", JUDGED),
+    "view.margin": (1.5, "statistics teach train_base", FROM_BASE),
+    "augment.roll": (5.0, "teach train_base extract", f"cluster finetune {FROM_HEADS}"),
+    "statistics.per": ("pixel", "statistics teach", f"train_base {FROM_BASE}"),
+    "net.fc5": (24, "teach train_base", FROM_BASE),
+    "net.width": (8, "train_base", FROM_BASE),
+    "teach.width": (8, "teach", f"train_base {FROM_BASE}"),
+    "train_base.epochs": (3, "train_base", FROM_BASE),
+    "train_base.source_weights": ([2.0], "teach train_base", FROM_BASE),
+    "teach.share": (0.25, "train_base", FROM_BASE),
+    "train_base.learning_rate": (0.001, "teach train_base", FROM_BASE),
+    "train_base.loss": ("l2", "teach train_base", FROM_BASE),
+    "train_base.tangential": (0.5, "teach train_base finetune", f"extract cluster {FROM_HEADS}"),
+    "train_base.optimiser": ("adamw", "teach train_base", FROM_BASE),
+    "extract.views": (2, "extract", f"cluster finetune {FROM_HEADS}"),
+    "cluster.restarts": (2, "cluster", f"finetune {FROM_HEADS}"),
+    "finetune.pull": ([1.0], "finetune", FROM_HEADS),
     "detect.threshold": (0.5, "detect", f"locate {JUDGED}"),
     "locate.learning_rate": (0.004, "locate export", "calibrate evaluate"),
     "calibrate.bound": (0.03, "calibrate", "evaluate"),
@@ -124,11 +130,11 @@ def test_cluster_and_finetune_really_leave_the_base_alone(copied: Project) -> No
 
     # As far as export: that the rest follows from it, the cases above say, and test_experiments runs it.
     copied.set_params({"cluster.pca": 2})  # another mixture for certain, so that all that follows changes
-    assert copied.repro("export") == ["cluster", "finetune", "export"]
+    assert copied.repro("export") == ["cluster", "finetune", "conventions", "export"]
     assert (digest(base), digest(features)) == kept
 
     fitted = digest(mixture)
-    copied.set_params({"finetune.learning_rate": 0.01})
+    copied.set_params({"finetune.units": 8})
     # DVC exports nothing anew where all heads came out as before.
     assert copied.repro("export")[0] == "finetune"
     assert (digest(base), digest(features), digest(mixture)) == (*kept, fitted)

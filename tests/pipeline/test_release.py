@@ -1,11 +1,14 @@
-"""A tiny model made, shipped and verified by a rerun, as `make release-model` and `make verify-model` do it."""
+"""A tiny model of two sources made, shipped and verified by a rerun, as `make release-model` and `verify-model` do it.
+
+The faces are drawn: one source has their points, in Helen's layout, the other their masks.
+"""
 
 import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
@@ -15,28 +18,50 @@ from stages import rebuild, release, verify
 from stages.release import Limits
 
 from .conftest import STAGES, Project
+from .test_datasets import write_masks
 
 pytestmark = pytest.mark.pipeline
 
 ANY = Limits({}, {})
 
 
-@pytest.fixture(scope="module")
-def shipped(finished: Project, shared: Any) -> Iterator[tuple[Path, Path, Path]]:
-    """Folder of the faces, folder of the run, and the shipped folder."""
+class Shipped(NamedTuple):
+    """The folder of each source's faces, a file that one of them lacks, the folder of the run, and the shipped one."""
 
-    def parts(folder: Path) -> tuple[Path, Path, Path]:
-        return folder / "some faces", folder / "work", folder / "package" / "shipped"
+    sources: dict[str, Path]
+    files: dict[str, Path]
+    work: Path
+    out: Path
+
+    def rerun(self, work: Path, **sources: Path) -> list[str]:
+        """Returns what a rerun finds; what the first run trained is taken from its cache."""
+        return verify.compare_rerun(
+            self.out, shutil.copytree(self.work, work, symlinks=True), {**self.sources, **sources}, self.files
+        )
+
+
+@pytest.fixture(scope="module")
+def shipped(finished: Project, shared: Any) -> Iterator[Shipped]:
+    def parts(folder: Path) -> Shipped:
+        sources = {"helen": folder / "some faces", "masks": folder / "other faces"}
+        return Shipped(
+            sources, {"helen/scale.csv": folder / "scale.csv"}, folder / "work", folder / "package" / "shipped"
+        )
 
     def fill(folder: Path) -> None:
-        root, work, out = parts(folder)
-        shutil.copytree(finished.root / "data" / "synthetic", root)
-        # The same faces elsewhere make the same crops; what was learnt from those need not be learnt again.
-        shutil.copytree(finished.root / ".dvc" / "cache", work / ".dvc" / "cache")
+        sources, files, work, out = parts(folder)
+        shutil.copytree(finished.root / "data" / "synthetic", sources["helen"])
+        write_masks(sources["helen"], sources["masks"])
+        (name, *_) = (sources["helen"] / "trainnames.txt").read_text(encoding="utf-8").split()
+        files["helen/scale.csv"].write_text(f"name,scale\n{name},0.5\n", encoding="utf-8")
+        params = finished.params()
+        params["data"]["source"] = "masks+helen"
+        preset = folder / "preset.yaml"
+        preset.write_text(yaml.safe_dump(params), encoding="utf-8")
         with pytest.raises(LipsegError, match=r"not shipped\. .*lips_f1 on jittered boxes"):
-            release.release(root, finished.root / "params.yaml", work, out)
+            release.release(sources, files, preset, work, out)
         assert not out.exists()
-        release.release(root, finished.root / "params.yaml", work, out, ANY)
+        release.release(sources, files, preset, work, out, ANY)
 
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ:
@@ -47,39 +72,48 @@ def shipped(finished: Project, shared: Any) -> Iterator[tuple[Path, Path, Path]]
         yield parts(shared("release", fill))
 
 
-def test_the_shipped_folder_is_verified_and_holds_no_path(shipped: tuple[Path, Path, Path]) -> None:
-    root, _, out = shipped
-    assert verify.check_shipped(out, ANY) == []
+def test_the_shipped_folder_is_verified_and_holds_no_path(shipped: Shipped) -> None:
+    assert verify.check_shipped(shipped.out, ANY) == []
     for name in ("card.json", "dvc.lock", "faces.csv"):
-        assert str(root.parent) not in (out / name).read_text(encoding="utf-8")
-    stages = rebuild.read_lock(out / "dvc.lock")
+        assert str(shipped.work.parent) not in (shipped.out / name).read_text(encoding="utf-8")
+    stages = rebuild.read_lock(shipped.out / "dvc.lock")
     assert set(stages) == set(STAGES) - {"code", "synthesize", "report"}
-    assert rebuild.ANYWHERE in rebuild.md5_of(stages["crop"], "deps")
+    (faces,) = (entry for entry in stages["crop"]["deps"] if entry["path"] == rebuild.FACES)
+    # The folder's files were all read, through the links.
+    below = [path for root in shipped.sources.values() for path in root.rglob("*") if path.is_file()]
+    assert faces["nfiles"] == len(below) + 1
+    card = json.loads((shipped.out / "card.json").read_text(encoding="utf-8"))
+    assert card["data"]["source"] == "masks+helen"
+    counts = card["data"]["by_source"]
+    assert list(counts) == ["masks", "helen"]
+    for split in ("train", "validation", "test"):
+        assert sum(count[split] for count in counts.values()) == card["data"][split]
+    assert sum(counts["helen"].values()) == len(list((shipped.sources["helen"] / "image").iterdir()))
 
 
 def test_a_rerun_from_elsewhere_gives_the_same_bytes(
-    shipped: tuple[Path, Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    shipped: Shipped, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root, work, out = shipped
-    moved = shutil.copytree(root, tmp_path / "faces of somebody else")
-    # What the first run trained is taken from its cache: whether another folder of faces changes anything is the point.
-    again = shutil.copytree(work, tmp_path / "work")
-    assert verify.compare_rerun(out, again, moved) == []
+    moved = {name: shutil.copytree(root, tmp_path / f"{name} of others") for name, root in shipped.sources.items()}
+    assert shipped.rerun(tmp_path / "work", **moved) == []
     printed = capsys.readouterr().out
     assert "networks: equal to the byte" in printed
     assert "differs" not in printed
-    params = yaml.safe_load((again / "params.yaml").read_text(encoding="utf-8"))
-    assert params["data"]["root"] == str(moved)
 
 
-def test_other_faces_are_told_apart(shipped: tuple[Path, Path, Path], tmp_path: Path) -> None:
-    root, work, out = shipped
-    other = shutil.copytree(root, tmp_path / "faces")
+def test_other_faces_are_told_apart(shipped: Shipped, tmp_path: Path) -> None:
+    other = shutil.copytree(shipped.sources["helen"], tmp_path / "faces")
     first = sorted((other / "annotation").iterdir())[0]
     lines = first.read_text(encoding="utf-8").splitlines()
     x, y = lines[60].split(",")
     lines[60] = f"{float(x) + 1} , {y}"
     first.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (found,) = verify.compare_rerun(out, shutil.copytree(work, tmp_path / "work"), other)
+    (found,) = shipped.rerun(tmp_path / "work", helen=other)
     assert "other crops than the card's, of the same names" in found
-    assert json.loads((out / "card.json").read_text(encoding="utf-8"))["data"]["train"] > 0
+
+    fewer = shutil.copytree(shipped.sources["masks"], tmp_path / "masks")
+    next(fewer.glob("*.mask.png")).unlink()
+    (found,) = shipped.rerun(tmp_path / "again", masks=fewer)
+    assert found.endswith(
+        "other faces than the card's: 1 of masks are missing or in another split, 0 are not in faces.csv"
+    )

@@ -5,7 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lipseg import scheme
-from lipseg.data.augment import region_maps, sample_views
+from lipseg.data.augment import sample_views
+from lipseg.data.regions import region_maps
 from lipseg.geometry import View, from_unit
 from lipseg.params import Augment
 

@@ -2,12 +2,10 @@
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
 
-from lipseg import scheme
-from lipseg.data.augment import fixed_batches, region_maps, sample_views, validation_views, views_on_boxes
+from lipseg.data.augment import fixed_batches, sample_views, validation_views, views_on_boxes
 from lipseg.data.crop_set import CropSet
 from lipseg.geometry import View, from_unit
 
@@ -38,6 +36,9 @@ def marked(points, spots):
         points_px=np.repeat((points @ TO_IMAGE[:, :2].T + TO_IMAGE[:, 2])[None], n, axis=0),
         crop_to_image=np.repeat(TO_IMAGE[None], n, axis=0),
         inter_ocular_px=np.full(n, 70.0),
+        scale=np.ones(n),
+        mask=np.full(n, -1),
+        masks=np.empty((0, SIZE, SIZE, 3), np.uint8),
         skipped={},
         sha256="",
     )
@@ -231,30 +232,3 @@ def test_batches_have_one_size_and_hold_every_row(n, size):
     assert {len(batch) for batch in batches} == {size}
     assert np.concatenate(batches)[:n].tolist() == list(range(n))
     assert max(batch.max() for batch in batches) == n - 1
-
-
-def test_region_maps_cover_the_polygons_areas():
-    points = ((mouth_points() + 0.5) / SIZE).astype(np.float32)
-    size = 32
-    maps = region_maps(points[None], size)
-    assert maps.shape == (1, size, size, 3)
-    assert maps.dtype == np.float32
-    assert maps.min() == 0
-    assert maps.max() == 1
-    polygons = scheme.region_polygons(points.astype(np.float32) * size)
-    for k, region in enumerate(("upper", "lower", "inner")):
-        # OpenCV also fills the pixels under the outline: half a fine pixel (an eighth) all round at most.
-        area, outline = cv2.contourArea(polygons[region]), cv2.arcLength(polygons[region], True)
-        assert -0.02 * area < maps[0, ..., k].sum() - area < 0.14 * outline
-        y, x = np.mgrid[:size, :size] + 0.5
-        centre = np.array([(maps[0, ..., k] * axis).sum() for axis in (x, y)]) / maps[0, ..., k].sum()
-        moments = cv2.moments(polygons[region])
-        np.testing.assert_allclose(centre, np.array([moments["m10"], moments["m01"]]) / moments["m00"], atol=0.1)
-
-
-def test_region_maps_of_a_closed_mouth_have_no_inner_mouth():
-    points = (mouth_points() + 0.5) / SIZE
-    points[scheme.INNER, 1] = 0.5
-    maps = region_maps(points[None].astype(np.float32), 32)
-    assert maps[0, ..., 2].sum() < 0.25 * 0.5 * 32  # a line at most
-    assert maps[0, ..., 0].sum() > 10

@@ -23,6 +23,7 @@ from lipseg.inference.card import (
     read_network,
     sha256_of,
 )
+from lipseg.inference.conventions import Convention
 from lipseg.inference.relation import Relation
 from lipseg.inference.runtime import LocatorConstants, LocatorView, Runtime, Thresholds
 
@@ -47,7 +48,16 @@ RUNTIMES = st.builds(
         st.integers(1, 4),
     ),
     st.builds(Thresholds, st.booleans(), *[NUMBERS] * 9),
-    st.tuples(NUMBERS, NUMBERS),
+    st.just("mine"),
+    st.dictionaries(
+        st.text(min_size=1).filter(lambda name: name != "mine"),
+        st.builds(
+            lambda some, pixels: Convention(tuple(some) * 28, pixels),
+            st.lists(NUMBERS, min_size=4, max_size=4),
+            st.tuples(NUMBERS, NUMBERS),
+        ),
+        max_size=2,
+    ),
 )
 
 
@@ -72,7 +82,9 @@ def leaves(value, path=()):
             yield from leaves(inner, (*path, key))
 
 
-NEEDED = [path for path in leaves(RUNTIME.as_json()) if path[0] != "scheme"]
+# A card may well lack a convention; not a part of one.
+NEEDED = [path for path in leaves(RUNTIME.as_json()) if path[0] != "scheme" and path != ("conventions", "elsewhere")]
+NO_NUMBERS = ("locator", "shape", "reference", "conventions")
 
 
 @pytest.mark.parametrize("path", NEEDED, ids="/".join)
@@ -108,7 +120,7 @@ def refuses(path, value):
 WRONG = [None, "many", [1], {}, float("nan"), float("inf"), -float("inf"), 10**400]
 
 
-@pytest.mark.parametrize("path", [path for path in NEEDED if path[-1] not in ("locator", "shape")], ids="/".join)
+@pytest.mark.parametrize("path", [path for path in NEEDED if path[-1] not in NO_NUMBERS], ids="/".join)
 @pytest.mark.parametrize("value", WRONG, ids=lambda value: repr(value)[:9])
 def test_what_is_no_number_is_refused(path, value):
     refuses(path, value)
@@ -135,8 +147,19 @@ def test_what_is_no_number_is_refused(path, value):
         (("locator", "relation", "height"), -0.1),
         (("locator", "passes"), 0),
         (("locator", "passes"), 10**9),
-        (("bias",), [0.1]),
-        (("bias",), [0.1, float("nan")]),
+        (("reference",), None),
+        (("reference",), 3),
+        (("reference",), "elsewhere"),
+        (("conventions",), None),
+        (("conventions",), ["elsewhere"]),
+        (("conventions", "elsewhere"), None),
+        (("conventions", "elsewhere"), [0.1] * 114),
+        (("conventions", "elsewhere", "offset"), [0.1] * 110),
+        (("conventions", "elsewhere", "offset"), [0.1] * 111 + [float("nan")]),
+        (("conventions", "elsewhere", "offset"), [[0.1, 0.1]] * 56),
+        (("conventions", "elsewhere", "pixels"), [0.1]),
+        (("conventions", "elsewhere", "pixels"), [0.1, float("inf")]),
+        (("conventions", "elsewhere", "pixels"), [True, False]),
         (("thresholds", "nothing_like_it"), 1.0),
         (("locator", "relation", "depth"), 1.0),
     ],
@@ -161,15 +184,15 @@ def test_a_card_is_read_with_all_that_it_says(folder):
     ("content", "said"),
     [
         (b"", "not a readable model card"),
-        (b'{"format": 4', "not a readable model card"),
+        (b'{"format": 5', "not a readable model card"),
         (b"\xff\xfe\x00", "not a readable model card"),
         (b"[" * 100_000, "not a readable model card"),
         (b"[4]", "a model card is a JSON object, not a list"),
-        (b"{}", "a model of format None; this lipseg reads format 4"),
-        (b'{"format": 3}', "a model of format 3; .*make repro"),
-        (b'{"format": "4"}', "a model of format '4'"),
+        (b"{}", "a model of format None; this lipseg reads format 5"),
+        (b'{"format": 4}', "a model of format 4; .*make repro"),
+        (b'{"format": "5"}', "a model of format '5'"),
     ],
-    ids=["empty", "cut off", "bytes", "deep", "list", "nothing", "format 3", "text"],
+    ids=["empty", "cut off", "bytes", "deep", "list", "nothing", "format 4", "text"],
 )
 def test_a_card_that_cannot_be_read_is_refused(folder, content, said):
     (folder / CARD).write_bytes(content)

@@ -13,6 +13,7 @@ from lipseg.model import cascade as model_cascade
 from lipseg.model.assembly import assemble
 from lipseg.model.cascade import Cascade
 from lipseg.model.confidence import EVIDENCE, Confidence
+from lipseg.model.heads import nothing
 from lipseg.model.mixture import Mixture
 from lipseg.model.parts import save_base, save_heads, save_mixture
 from lipseg.model.weights import load_arrays, module_arrays, save_arrays
@@ -40,7 +41,7 @@ def test_shapes_and_types(answers):
 
 
 def test_the_constants_beside_the_network(cascade, view):
-    assert cascade.runtime() == Runtime(view, 2, bias=tuple(cascade.bias.tolist()))
+    assert cascade.runtime() == Runtime(view, 2)
     locator = LocatorConstants(LocatorView(16, 1.3))
     assert cascade.runtime(locator).locator == locator
 
@@ -52,9 +53,15 @@ def test_each_face_is_answered_by_its_component_s_head(cascade, answers, views, 
     np.testing.assert_allclose(answers.responsibilities, responsibilities, atol=1e-3)
     np.testing.assert_allclose(answers.score, score, atol=1e-3)
 
+    first, kept = module_arrays(base.head), cascade.projection
+    sampled = (np.asarray(encoded.sampled) - kept["centre"]) @ kept["basis"]
+    seen = np.concatenate([features, sampled.transpose(0, 2, 1).reshape(24, -1)], axis=1)
+
+    def layers(inputs, head):
+        return np.tanh(inputs @ head["fc5.kernel"] + head["fc5.bias"]) @ head["fc6.kernel"] + head["fc6.bias"]
+
     def answer(head, i):
-        hidden = np.tanh(features[i] @ head["fc5.kernel"] + head["fc5.bias"])
-        relative = features[i, :112] + hidden @ head["fc6.kernel"] + head["fc6.bias"]
+        relative = features[i, :112] + layers(features[i], first) + (layers(seen[i], head) if head else 0)
         a, b = encoded.frame[i, 2], encoded.frame[i, 3]
         return relative.reshape(56, 2) @ np.array([[a, b], [-b, a]]) + np.asarray(encoded.frame[i, :2])
 
@@ -62,7 +69,7 @@ def test_each_face_is_answered_by_its_component_s_head(cascade, answers, views, 
         own = {name: array[k] for name, array in cascade.heads.items()}
         np.testing.assert_allclose(answers.cascade[i], answer(own, i), atol=2e-5)
         np.testing.assert_allclose(answers.control[i], answer(cascade.control, i), atol=2e-5)
-        np.testing.assert_allclose(answers.base[i], answer(module_arrays(base.head), i), atol=2e-5)
+        np.testing.assert_allclose(answers.base[i], answer(None, i), atol=2e-5)
     assert np.abs(answers.cascade - answers.base).max() > 1e-3
 
 
@@ -103,10 +110,11 @@ def one(mixture):
     return Mixture(**{**arrays, **part, "log_weights": np.zeros(1, np.float32)})
 
 
-def test_one_component_with_the_base_s_head_is_the_base(base, mixture, normaliser, view, views):
-    heads = {name: array[None] for name, array in module_arrays(base.head).items()}
-    found = Cascade(base, heads, one(mixture), normaliser, view).outputs(views[:4])
-    np.testing.assert_allclose(found.cascade, found.base, atol=1e-6)
+def test_one_component_whose_head_adds_nothing_is_the_base(cascade, views):
+    c = cascade
+    heads = {name: array[None] for name, array in nothing(*c.control["fc5.kernel"].shape).items()}
+    found = Cascade(c.net, heads, c.projection, one(c.mixture), c.normaliser, c.view).outputs(views[:4])
+    np.testing.assert_array_equal(found.cascade, found.base)
     np.testing.assert_array_equal(found.control, found.base)  # there is no control head
     np.testing.assert_array_equal(found.responsibilities, 1)
 
@@ -114,14 +122,14 @@ def test_one_component_with_the_base_s_head_is_the_base(base, mixture, normalise
 def test_parts_that_do_not_fit_are_refused(cascade):
     c = cascade
     with pytest.raises(ModelError, match="1 mixture components but another number of heads"):
-        Cascade(c.net, c.heads, one(c.mixture), c.normaliser, c.view)
+        Cascade(c.net, c.heads, c.projection, one(c.mixture), c.normaliser, c.view)
     arrays = c.mixture.arrays()
     short = Mixture(**{**arrays, "centre": arrays["centre"][:-1], "basis": arrays["basis"][:-1]})
     with pytest.raises(ModelError, match="the mixture wants 207 features, the network gives 208"):
-        Cascade(c.net, c.heads, short, c.normaliser, c.view)
+        Cascade(c.net, c.heads, c.projection, short, c.normaliser, c.view)
     of_40 = Normaliser(np.zeros((40, 40, 3), np.float32), np.ones((40, 40, 3), np.float32))
     with pytest.raises(ModelError, match=r"statistics .*\(40, 40, 3\)"):
-        Cascade(c.net, c.heads, c.mixture, of_40, c.view)
+        Cascade(c.net, c.heads, c.projection, c.mixture, of_40, c.view)
 
 
 def test_a_calibrated_cascade_s_score_is_its_evidence_s(cascade, answers, views):
@@ -129,7 +137,8 @@ def test_a_calibrated_cascade_s_score_is_its_evidence_s(cascade, answers, views)
     weights = np.linspace(-1, 1, len(EVIDENCE) + 1, dtype=np.float32)
     confidence = Confidence(0 * ones, ones, weights, np.array([0.5, 0.25], np.float32))
     c = cascade
-    found = Cascade(c.net, c.heads, c.mixture, c.normaliser, c.view, confidence=confidence).outputs(views)
+    parts = (c.net, c.heads, c.projection, c.mixture, c.normaliser, c.view)
+    found = Cascade(*parts, confidence=confidence).outputs(views)
     np.testing.assert_allclose(found.score, confidence.score(found.evidence), atol=1e-5)
     for name in ("base", "cascade", "evidence"):
         np.testing.assert_allclose(getattr(found, name), getattr(answers, name), atol=1e-4)
@@ -142,7 +151,7 @@ def parts(cascade, net_params, tmp_path):
     save_normaliser(paths[0], cascade.normaliser)
     save_base(paths[1], cascade.net, net_params, ViewParams(32, "square", 1.6))
     save_mixture(paths[2], cascade.mixture, {"dropped": 0})
-    save_heads(paths[3], cascade.heads, cascade.control, {"components": [], "control": {}})
+    save_heads(paths[3], cascade.heads, cascade.control, cascade.projection, {"components": [], "control": {}})
     return paths
 
 
@@ -155,7 +164,7 @@ def test_the_stages_files_make_the_cascade(parts, cascade, answers, views):
 
 
 def test_a_heads_file_without_control_is_named(parts, cascade):
-    save_heads(parts[3], cascade.heads, {}, {})
+    save_heads(parts[3], cascade.heads, {}, cascade.projection, {})
     with pytest.raises(ModelError, match=r"heads: the array 'control\.fc5\.\w+' is missing"):
         assemble(*parts)
 
@@ -170,6 +179,7 @@ BASE, MIXTURE, HEADS = 1, 2, 3
         (BASE, "head.fc5.bias"),
         (BASE, "stem.norm.var"),
         (HEADS, "heads.fc6.kernel"),
+        (HEADS, "projection.centre"),
         (MIXTURE, "means"),
         (MIXTURE, "likelihoods"),
     ],

@@ -1,6 +1,7 @@
 """The reader of CelebAMask-HQ's layout, on drawn masks and on the real dataset where there is a copy."""
 
 import os
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,7 @@ def test_faces_come_by_number_with_points_in_the_picture_s_pixels(root):
     # A pixel's corner stays a corner: the mask's first pixel covers the picture's first two.
     np.testing.assert_allclose(faces[0].points_px, 2 * trace(labels()) + 0.5)
     assert faces[0].inter_ocular_px == pytest.approx(80)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(faces[0])).labels(), labels())  # in another process
 
 
 def test_a_closed_mouth_has_no_file_for_its_inside(root):

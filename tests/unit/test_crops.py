@@ -13,7 +13,8 @@ import pytest
 from lipseg.data import annotations
 from lipseg.data.annotations import FaceSample
 from lipseg.data.crop_set import SPLITS, load_crops
-from lipseg.data.crops import assign_split, crop_sheet, make_crops, read_sources
+from lipseg.data.crops import crop_sheet, make_crops, read_sources
+from lipseg.data.splits import assign_split
 from lipseg.errors import DataError
 from lipseg.images import read_image
 
@@ -172,13 +173,14 @@ def test_a_failure_leaves_the_old_crops_and_no_half_written_folder(copy, data_pa
 
 
 def reader(root):
-    """A reader of one's own: the same picture many times."""
-    image = next((root / "image").glob("*.jpg"))
+    """A reader of one's own: two places each of some pictures."""
+    images = sorted((root / "image").glob("*.jpg"))
     t = np.linspace(0, 2 * np.pi, 28, endpoint=False)
     ring = np.stack([-np.cos(t), -np.sin(t)], 1) * [20, 10]
     points = np.concatenate([ring, 0.5 * ring]) + 60.0
+    places = points, points + 30
     for i in range(40):
-        yield FaceSample(f"f{i:02d}", image, points, 40.0)
+        yield FaceSample(f"f{i:02d}", images[i % 20], places[i // 20], 40.0)
 
 
 @pytest.fixture
@@ -293,3 +295,36 @@ def test_crops_of_different_length_are_refused(crops, tmp_path):
 def test_the_sheet_shows_the_faces_asked_for(crops):
     assert crop_sheet(crops, 6).shape[1] < crop_sheet(crops, 24).shape[1]
     assert crop_sheet(crops).shape == crop_sheet(crops, 24).shape
+
+
+def twins(split_of):
+    """A reader of faces 0 to 19, of which 2, 5 and 8 are the same: their splits are given, None for the others."""
+
+    def read(root):
+        for i, face in enumerate(list(reader(root))[:20]):
+            again = replace(face, image=(root / "image" / "face_00002.jpg")) if i in split_of else face
+            yield replace(again, split=split_of.get(i, ("train", "test")[i % 2]))
+
+    return read
+
+
+def test_faces_that_look_the_same_share_a_split(own, data_params, crop_params, tmp_path):
+    own("mine", twins({2: "train", 5: "test", 8: "train"}))
+    for seed in range(6):
+        data = replace(data_params, source="mine", validation_share=0.5)
+        crops = make_crops(tmp_path / f"{seed}", data, crop_params, seed)
+        assert crops.split[2] == crops.split[8]
+        assert crops.split[5] == "test"  # the dataset's own test faces stay
+        summary = json.loads((tmp_path / f"{seed}" / "summary.json").read_text())
+        assert (summary["groups"], summary["alike"], summary["alike_across_test"]) == (1, 3, 2)
+
+
+def test_a_group_of_the_dataset_shares_a_split(own, data_params, crop_params, tmp_path):
+    def read(root):
+        for i, face in enumerate(reader(root)):
+            yield replace(face, group="one" if i % 2 else "")
+
+    own("mine", read)
+    crops = made(tmp_path / "crops", data_params, crop_params, source="mine")
+    assert len(set(crops.split[1::2])) == 1
+    assert len(set(crops.split[::2])) == 3

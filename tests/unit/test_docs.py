@@ -66,15 +66,17 @@ def test_readme_s_table_of_stages_is_dvc_s():
 
 
 def test_the_card_s_runtime_is_explained_key_by_key():
+    whole = ("locator.relation", "conventions", "scheme")
     card = json.loads((DEFAULT_MODEL / "card.json").read_text(encoding="utf-8"))
     explained = set(re.findall(r"^\| `([a-z_.]+)`", MODEL_PAGE, re.MULTILINE))
 
     def names(section, before=""):
         for key, value in section.items():
-            if isinstance(value, dict) and (whole := f"{before}{key}") not in ("locator.relation", "scheme"):
-                yield from names(value, f"{whole}.")
+            name = f"{before}{key}"
+            if isinstance(value, dict) and name not in whole:
+                yield from names(value, f"{name}.")
             else:
-                yield f"{before}{key}"
+                yield name
 
     assert [name for name in names(card["runtime"]) if name not in explained] == []
     assert f"`format` on the card is {FORMAT}." in MODEL_PAGE

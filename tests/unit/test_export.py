@@ -18,6 +18,7 @@ from lipseg.model.confidence import EVIDENCE, Confidence
 from lipseg.model.export.check import _difference, _on_edge, check_cascade, check_locator, check_systems
 from lipseg.model.export.graphs import cascade_graph, locator_graph, systems_graph
 from lipseg.model.export.score import numbers_of, with_score
+from lipseg.model.heads import shapes
 from lipseg.model.locator import build_locator
 from lipseg.model.mixture import SCORE_POINTS, Mixture
 from lipseg.model.weights import module_arrays, restore
@@ -44,7 +45,7 @@ def scrambled(module, seed):
     """Returns the module with random numbers in its normalisations and biases too."""
     rng = np.random.default_rng(seed)
     change = {"kernel": lambda a: a + 0.01 * rng.normal(size=a.shape), "bias": lambda a: 0.2 * rng.normal(size=a.shape)}
-    change |= {"mean": change["bias"], "mirror_offset": change["bias"]}
+    change["mean"] = change["bias"]
     change |= dict.fromkeys(("scale", "var"), lambda a: rng.uniform(0.5, 2, a.shape))
     arrays = {n: change[n.split(".")[-1]](a).astype(np.float32) for n, a in module_arrays(module).items()}
     restore(module, arrays, "test")
@@ -69,11 +70,12 @@ def built(drawn_net, net_params, view, k, per):
     }
     mixture = Mixture(**{name: np.asarray(array, np.float32) for name, array in fields.items()})
 
-    def changed(*shape):
-        head = module_arrays(net.head)
-        return {name: (a + 0.3 * rng.normal(size=(*shape, *a.shape))).astype(np.float32) for name, a in head.items()}
+    def drawn(kinds, *first):
+        return {name: (0.3 * rng.normal(size=(*first, *shape))).astype(np.float32) for name, shape in kinds.items()}
 
-    return Cascade(net, changed(k), mixture, normaliser, view, control=changed())
+    projection = drawn({"centre": (net.channels,), "basis": (net.channels, min(net.channels, 2))})
+    kinds = shapes(net.features + 56 * projection["basis"].shape[1], 5)
+    return Cascade(net, drawn(kinds, k), projection, mixture, normaliser, view, control=drawn(kinds))
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -178,7 +180,7 @@ def test_a_calibrated_cascade_s_score_is_its_own(one, drawn_net):
     numbers = [rng.uniform(0.5, 1, n).astype(np.float32) for n in (e, e, e + 1, 2)]
     cascade = built(drawn_net, *KINDS["hourglass"])
     sure = Confidence(*numbers)
-    parts = (cascade.net, cascade.heads, cascade.mixture, cascade.normaliser, cascade.view)
+    parts = (cascade.net, cascade.heads, cascade.projection, cascade.mixture, cascade.normaliser, cascade.view)
     calibrated = Cascade(*parts, confidence=sure)
     views = seen(32)
     model = cascade_graph(calibrated)
@@ -273,3 +275,15 @@ def test_a_place_on_the_edge_of_two_cells_decides_nothing():
     assert _on_edge(inside, inside, 32, none).tolist() == [False, False]
     assert _on_edge(edge, edge, 32, none).tolist() == [False, True]
     assert _on_edge(edge, edge, 0, none).tolist() == [False, False]
+
+
+def test_components_that_share_a_head_have_it_once(drawn_net):
+    cascade = built(drawn_net, *KINDS["hourglass"])
+    heads = {name: np.stack([array[0], array[1], array[0]]) for name, array in cascade.heads.items()}
+    parts = (cascade.net, heads, cascade.projection, cascade.mixture, cascade.normaliser, cascade.view)
+    sharing = Cascade(*parts)
+    model = cascade_graph(sharing)
+    largest = check_cascade(model, sharing, seen(32))["largest"]
+    assert largest["points_unit"] < 1e-3
+    size = heads["fc5.kernel"][0].nbytes
+    assert cascade_graph(cascade).ByteSize() - model.ByteSize() > size

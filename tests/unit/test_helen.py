@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lipseg.data.annotations import FaceSample, Unusable
+from lipseg.data.annotations import FaceSample, Unusable, helen
 from lipseg.data.annotations.helen import read
 from lipseg.errors import DataError
 
@@ -192,3 +192,35 @@ def test_the_real_dataset_is_read_whole():
     assert np.mean(lips[:, 0, 0] < lips[:, 13, 0]) > 0.99
     assert np.mean(lips[:, 7, 1] < lips[:, 20, 1]) > 0.99
     assert np.mean(lips[:, 28, 0] < lips[:, 42, 0]) > 0.99
+
+
+def test_scales_of_pictures_that_were_made_smaller(root):
+    (root / "scale.csv").write_text("\ufeffname,scale,mouth_px\r\na,0.5,80\r\nc,1,90\r\n", encoding="utf-8")
+    assert {face.name: face.scale for face in read(root)} == {"a": 0.5, "b": 1.0, "c": 1.0}
+    (root / "scale.csv").unlink()
+    assert {face.scale for face in read(root)} == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "line 1: expected the columns name and scale"),
+        ("name,factor\na,1\n", "line 1: expected the columns name and scale"),
+        ("name,scale\na,0.5\nb,0\n", "line 3: expected a name and a positive scale"),
+        ("name,scale\na,inf\n", "line 2: expected a name and a positive scale"),
+        ("name,scale\na,half\n", "line 2: expected a name and a positive scale"),
+        ("name,scale\na\n", "line 2: expected a name and a positive scale"),
+        ("name,scale\n,0.5\n", "line 2: expected a name and a positive scale"),
+        ("name,scale\na,0.5\nb,1\na,0.5\n", "line 4: 'a' comes twice"),
+        (b"\xff\xfe\x00", "cannot be read as a table"),
+    ],
+)
+def test_a_malformed_table_of_scales_names_its_line_and_the_remedy(root, text, said):
+    (root / "scale.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(DataError, match=rf"scale\.csv.*{said}.*; correct it, or remove the file"):
+        read(root)
+
+
+def test_faces_of_one_photo_are_a_group():
+    photo = [helen.photo_of(name) for name in ("2205474871_2", "2205474871_13", "12_1", "face_1", "a", "12_1_3")]
+    assert photo == ["2205474871", "2205474871", "12", "", "", ""]

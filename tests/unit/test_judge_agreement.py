@@ -1,4 +1,4 @@
-"""The project's metrics against the independent judge of lip contours, on the same predictions."""
+"""The project's metrics against the independent judges of lip contours, on the same predictions."""
 
 import csv
 import importlib.util
@@ -9,18 +9,24 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from benchmarks.answers import nearest
 from lipseg import scheme
 from lipseg.evaluation import metrics
+from lipseg.geometry import Affine
+from lipseg.rendering.masks import INNER, LOWER, UPPER
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 TOLERANCE = 0.005
 
 
-def load_judge() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("lipeval", REFERENCE / "lipeval.py")
+def load_judge(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, REFERENCE / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -28,7 +34,7 @@ def load_judge() -> ModuleType:
     return module
 
 
-judge = load_judge()
+judge, anyface = load_judge("lipeval"), load_judge("anyface")
 
 
 def random_face(rng: np.random.Generator) -> np.ndarray:
@@ -126,3 +132,54 @@ def test_jittered_boxes_are_those_of_the_judge(tmp_path: Path, seed: int) -> Non
     boxes = metrics.jittered_boxes(np.stack([truth[name][58:114] for name in names]), names, seed=seed)
     # The judge prints hundredths of a pixel; the same draws give the same digits.
     assert {f"{name}.jpg": [f"{v:.2f}" for v in box] for name, box in zip(names, boxes, strict=True)} == expected
+
+
+def painted(outer: np.ndarray, inner: np.ndarray) -> tuple[np.ndarray, metrics.Painted]:
+    """Returns a mask of the mouth and of the inner mouth as the judge takes it, and as the project does."""
+    labels = np.zeros((400, 400), np.uint8)
+    cv2.fillPoly(labels, [np.round(outer).astype(np.int32)], (UPPER,))
+    labels[(labels > 0) & (np.arange(400)[:, None] > outer[:, 1].mean())] = LOWER
+    cv2.fillPoly(labels, [np.round(inner).astype(np.int32)], (INNER,))
+    return (labels > 0, labels == INNER), metrics.Painted(labels, Affine(np.eye(2, 3)))
+
+
+@given(st.integers(0, 2**32 - 1), st.booleans())
+@settings(max_examples=8, deadline=None, derandomize=True)
+def test_offset_and_figures_as_annotated_and_aligned_are_those_of_the_judge(seed: int, masks: bool) -> None:
+    rng = np.random.default_rng(seed)
+    truth = np.stack([random_face(rng)[scheme.HELEN_LIPS] for _ in range(10)])
+    found = np.stack([points + rng.normal(0, 0.04 * np.ptp(points[:, 0]), 2) for points in truth])
+    # As of a system that places all mouths to one side, and that misses some.
+    found += rng.normal(0, 0.04, 2) * np.ptp(truth[..., 0], axis=1)[:, None, None] + rng.normal(0, 1, found.shape)
+    found[rng.random(10) < 0.2] += 500
+    missed = np.array([nearest(t, [f]) is None for t, f in zip(truth, found, strict=True)])
+
+    contours = {str(i): (points[scheme.OUTER], points[scheme.INNER]) for i, points in enumerate(truth)}
+    regions = {name: painted(*both) for name, both in contours.items()}
+    answers = {str(i): [{"outer": f[scheme.OUTER], "inner": f[scheme.INNER]}] for i, f in enumerate(found)}
+    ours_of = [region for _, region in regions.values()] if masks else None
+    theirs_of = {name: both for name, (both, _) in regions.items()} if masks else contours
+
+    def judged(points: np.ndarray) -> dict[str, np.ndarray]:
+        return metrics.per_face(truth, points, np.full(10, 100.0), missed, ours_of)
+
+    tables = [judged(found), judged(metrics.aligned(found, judged(found)))]
+    for table, says in zip(tables, (anyface.judge, anyface.aligned), strict=True):
+        f1, pooled, offset, _, lost = says(theirs_of, answers)
+        summary = metrics.summarise(table)
+        assert summary["missed"] == lost
+        assert [summary["right"], summary["down"]] == pytest.approx(offset.mean(0) / 100, abs=1e-4)
+        for region in anyface.REGIONS:
+            np.testing.assert_allclose(table[f"{region}_f1"], f1[region], atol=0.001)
+            assert summary[region]["f1_pooled"] == pytest.approx(pooled[region], abs=0.001)
+
+
+def test_every_group_is_aligned_by_itself() -> None:
+    rng = np.random.default_rng(0)
+    truth = np.stack([random_face(rng)[scheme.HELEN_LIPS] for _ in range(6)])
+    widths = np.ptp(truth[:, scheme.OUTER, 0], axis=1)[:, None, None]
+    group = np.array([0, 1, 0, 1, 0, 1])
+    found = truth + widths * np.array([[0.03, -0.02], [-0.05, 0.01]])[group][:, None]
+    table = metrics.per_face(truth, found, np.full(6, 100.0))
+    np.testing.assert_allclose(metrics.aligned(found, table, group), truth, atol=0.3)
+    assert np.abs(metrics.aligned(found, table) - truth).max() > 1

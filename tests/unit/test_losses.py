@@ -174,10 +174,10 @@ def test_dense_losses_are_those_of_the_parts_or_zero():
     rng = np.random.default_rng(0)
     logits, maps = (rng.normal(size=(2, 8, 8, n)).astype(np.float32) for n in (3, 56))
     regions, truth = masks(rng), rng.uniform(size=(2, 56, 2)).astype(np.float32)
-    found = dense_losses(Encoded(None, None, logits, maps), regions, truth, IOD)
+    found = dense_losses(Encoded(None, None, None, logits, maps), regions, truth, IOD)
     np.testing.assert_allclose(found[0], mask_loss(logits, regions))
     np.testing.assert_allclose(found[1], map_loss(maps, truth, IOD))
-    for part in dense_losses(Encoded(None, None, None, None), regions, truth, IOD):
+    for part in dense_losses(Encoded(None, None, None, None, None), regions, truth, IOD):
         np.testing.assert_array_equal(part, [0, 0])
 
 

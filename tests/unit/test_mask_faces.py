@@ -1,5 +1,6 @@
 """The reader of masks beside pictures, on drawn masks and on what ``lipseg predict`` writes."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,7 @@ def test_faces_of_all_folders_come_by_name(root):
         np.testing.assert_array_equal(face.points_px, trace(labels()))
         assert face.inter_ocular_px == inter_ocular_estimate(face.points_px)
         assert face.split is None
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(face)).labels(), labels())  # in another process
 
 
 def test_what_predict_writes_is_read(root):

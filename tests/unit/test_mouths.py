@@ -9,6 +9,7 @@ import pytest
 from lipseg.boxes import Box
 from lipseg.errors import DataError
 from lipseg.geometry import View
+from lipseg.inference.conventions import Convention
 from lipseg.inference.locator import Sighting
 from lipseg.inference.mouths import NO_FACE, NO_MOUTH, find_mouths, whole_picture
 from lipseg.inference.predictor import Prediction
@@ -37,9 +38,9 @@ class Locator:
 class Model:
     """The same ring of landmarks in every view, and the same score."""
 
-    def __init__(self, score=0.5, locator=None, rules=None, bias=(0.0, 0.0)):
+    def __init__(self, score=0.5, locator=None, rules=None, **constants):
         self.score, self.locator = score, locator
-        self.runtime = Runtime(View(16, "square", 1.6), 1, thresholds=rules or Thresholds(), bias=bias)
+        self.runtime = Runtime(View(16, "square", 1.6), 1, thresholds=rules or Thresholds(), **constants)
         t = np.linspace(0, 2 * np.pi, 28, endpoint=False)
         ring = np.stack([-np.cos(t), -np.sin(t)], 1)
         self.points = (0.5 + np.concatenate([0.3 * ring, 0.1 * ring])).astype(np.float32)
@@ -255,7 +256,7 @@ def test_landmarks_on_a_line_are_looked_at_again_where_an_average_face_has_them(
     assert model.calls == [1, 1]
 
 
-def test_what_is_looked_at_again_does_not_depend_on_the_bias():
+def test_what_is_looked_at_again_does_not_depend_on_the_convention():
     class Surer(Model):
         """Surer of each further look, so that the box about the first look's landmarks is kept."""
 
@@ -264,14 +265,22 @@ def test_what_is_looked_at_again_does_not_depend_on_the_bias():
             self.score += 0.05
             return prediction
 
-    plain, unbiased = (
-        LipSegmenter(Surer(0.4, Locator(), RULES, bias=(0.3, 0.0)), detector=lambda image: [FACE], unbiased=asked)(
-            IMAGE
-        )[0]
-        for asked in (False, True)
-    )
-    assert (unbiased.box, unbiased.score) == (plain.box, plain.score)
-    assert unbiased.landmarks[:, 0].mean() < plain.landmarks[:, 0].mean() - 1
+    far = {"far": Convention((-0.3, 0.0) * 56, (-40.0, 0.0))}
+    segmenters = [
+        LipSegmenter(Surer(0.4, Locator(), RULES, conventions=far), lambda image: [FACE], convention=asked)
+        for asked in (None, "far")
+    ]
+    (plain,), (moved,) = (segmenter(IMAGE) for segmenter in segmenters)
+    assert (moved.box, moved.score) == (plain.box, plain.score)
+    assert moved.landmarks[:, 0].mean() < plain.landmarks[:, 0].mean() - 40
+    assert segmenters[0].find(IMAGE)[0].centre == pytest.approx(segmenters[1].find(IMAGE)[0].centre)
+
+
+def test_doubles_are_told_by_the_answers_before_they_are_moved():
+    away = {"away": Convention((0.0,) * 112, (500.0, 0.0))}
+    twice = [FACE, Box.square(102, 100, 100)]
+    model = Model(0.5, Locator(), RULES, conventions=away)
+    assert len(LipSegmenter(model, lambda image: twice, convention="away")(IMAGE)) == 1
 
 
 def test_the_same_mouth_counts_once_and_small_or_outer_ones_not_at_all():

@@ -12,6 +12,7 @@ from lipseg.training.optim import base_optimiser, head_optimiser
 TRAIN = TrainBase(
     epochs=1,
     repeats=1,
+    source_weights=(),
     patience=0,
     batch_size=1,
     optimiser="adamw",
@@ -25,8 +26,6 @@ TRAIN = TrainBase(
     mask_weight=0.0,
     map_weight=0.0,
     validate_on="exact",
-    generations=1,
-    teacher=0.5,
 )
 
 

@@ -138,8 +138,8 @@ def test_a_number_that_yaml_takes_for_text_is_explained():
         ("train_base.average", 1.0),
         ("train_base.loss", "l1"),
         ("train_base.validate_on", "true"),
-        ("train_base.generations", 0),
-        ("train_base.teacher", 1.5),
+        ("teach.teachers", -1),
+        ("teach.share", 1.5),
         ("extract.views", -1),
         ("cluster.min_components", 0),
         ("cluster.max_components", 0),
@@ -152,9 +152,10 @@ def test_a_number_that_yaml_takes_for_text_is_explained():
         ("cluster.criterion", "elbow"),
         ("cluster.min_share", 1.0),
         ("cluster.regularisation", 0.0),
-        ("finetune.patience", 0),
-        ("finetune.learning_rate", -1.0),
-        ("finetune.pull", -0.1),
+        ("finetune.units", 113),
+        ("finetune.sampled", -1),
+        ("finetune.pull", []),
+        ("finetune.control_pull", [0.0]),
         ("finetune.assignment", "firm"),
         ("evaluate.shift", 1.0),
         ("evaluate.scale", -0.1),
@@ -247,3 +248,14 @@ def test_a_missing_or_binary_file_is_named(tmp_path):
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ParamsError, match="not valid YAML"):
         load_params(tmp_path / "binary.yaml")
+
+
+def test_there_are_as_many_weights_as_sources():
+    two = changed(data__source="helen+ibug", train_base__source_weights=[1.0, 0.5])
+    assert parse_params(two).train_base.source_weights == (1.0, 0.5)
+    with pytest.raises(
+        ParamsError, match=r"train_base\.source_weights: must be empty or have one .* 1 in data\.source"
+    ):
+        parse_params(changed(train_base__source_weights=[1.0, 0.5]))
+    with pytest.raises(ParamsError, match=r"train_base\.source_weights: must be greater than 0"):
+        parse_params(changed(train_base__source_weights=[0.0]))

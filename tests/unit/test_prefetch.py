@@ -1,13 +1,15 @@
 """Work ahead in a thread: bounded, in order, and over when nobody takes it any more."""
 
 import gc
+import itertools
 import threading
 import time
 import weakref
+from contextlib import closing
 
 import pytest
 
-from lipseg.prefetch import prefetch
+from lipseg.prefetch import prefetch, read_ahead
 
 
 class Picture:
@@ -85,3 +87,29 @@ def test_nothing_goes_on_when_nobody_listens():
 
 def test_of_nothing_comes_nothing():
     assert list(prefetch(str, [], 5)) == []
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_reading_ahead_is_bounded_in_order_and_ends_when_it_is_closed(depth):
+    taken: list[int] = []
+    source = (taken.append(k) or k for k in itertools.count())
+    with closing(read_ahead(source, depth)) as items:
+        for item in items:
+            assert len(taken) <= item + 1 + depth
+            if item == 10:
+                break
+    read = len(taken)
+    time.sleep(0.01)
+    assert len(taken) == read
+    assert list(read_ahead(range(7), depth)) == list(range(7))
+
+
+def test_reading_ahead_raises_in_the_item_s_turn():
+    def numbers():
+        yield 1
+        raise KeyError("two")
+
+    items = read_ahead(numbers(), 3)
+    assert next(items) == 1
+    with pytest.raises(KeyError, match="two"):
+        next(items)

@@ -1,5 +1,6 @@
 """Shipping a model: the run in a folder of its own, what is checked, how it takes the old one's place, its lock."""
 
+import argparse
 import json
 import os
 import re
@@ -98,6 +99,18 @@ def test_figures_beyond_the_limits_are_named(model, limits, said):
     assert found.startswith(said)
 
 
+def test_every_source_has_limits_of_its_own(model, tmp_path):
+    folder = shutil.copytree(model, tmp_path / "model")
+    card = json.loads((folder / "card.json").read_text())
+    card["figures"]["sources"] = {"masks": {"cascade": {"lips_f1": 0.7}}, "helen": {"cascade": {"lips_f1": 0.9}}}
+    (folder / "card.json").write_text(json.dumps(card))
+    limits = Limits({}, {}, {"masks": {"lips_f1": 0.8, "auc": 0.1}, "helen": {"lips_f1": 0.9}, "ibug": {"lips_f1": 1}})
+    assert release.problems(folder, limits) == [
+        "lips_f1 on jittered boxes of masks is 0.7, less than 0.8",
+        "auc on jittered boxes of masks is None, less than 0.1",
+    ]
+
+
 def test_a_model_that_is_too_large_is_not_shipped(model, monkeypatch):
     monkeypatch.setattr(release, "LARGEST_BYTES", 1000)
     (found,) = release.problems(model, LIMITS)
@@ -159,25 +172,19 @@ def test_a_missing_record_is_named(shipped, name):
         verify.check_shipped(shipped, LIMITS)
 
 
-def test_a_lock_leaves_the_machine_without_its_paths(tmp_path):
-    root = tmp_path / "faces"
-    stage = {"deps": [{"path": str(root)}], "params": {"params.yaml": {"data": {"root": str(root), "share": 0.1}}}}
+def test_a_lock_that_names_a_path_of_the_machine_is_refused(tmp_path):
+    stage = {"deps": [{"path": "faces"}], "params": {"params.yaml": {"data": {"root": "faces", "share": 0.1}}}}
     content = {"schema": "2.0", "stages": {"crop": stage, "report": {"deps": []}}}
     (tmp_path / "dvc.lock").write_text(yaml.safe_dump(content))
-    lock = rebuild.lock_of(tmp_path, root)
-    crop = lock["stages"]["crop"]
-    assert list(lock["stages"]) == ["crop"]
-    assert crop["deps"][0]["path"] == crop["params"]["params.yaml"]["data"]["root"] == rebuild.ANYWHERE
-    assert crop["params"]["params.yaml"]["data"]["share"] == 0.1
+    lock = rebuild.lock_of(tmp_path)
+    assert lock["stages"] == {"crop": stage}
     rebuild.write_lock(tmp_path / "written", lock)
-    assert str(tmp_path) not in (tmp_path / "written").read_text()
     assert rebuild.read_lock(tmp_path / "written") == lock["stages"]
 
-    # A folder whose name merely begins like the root's is another one.
-    content["stages"]["crop"]["deps"].append({"path": f"{root}_too"})
+    content["stages"]["crop"]["deps"].append({"path": str(tmp_path / "faces")})
     (tmp_path / "dvc.lock").write_text(yaml.safe_dump(content))
-    with pytest.raises(LipsegError, match=r"dvc\.lock: holds a path of this machine: .*faces_too"):
-        rebuild.lock_of(tmp_path, root)
+    with pytest.raises(LipsegError, match=r"dvc\.lock: holds a path of this machine: .*faces"):
+        rebuild.lock_of(tmp_path)
 
 
 def test_locks_are_compared_stage_by_stage():
@@ -207,35 +214,137 @@ def test_figures_may_differ_as_rounding_makes_them():
     assert found.startswith("lips_f1 on jittered boxes: 0.85 shipped, 0.82 rerun")
 
 
-def test_the_run_has_a_folder_of_its_own(tmp_path, drawn):
-    params = yaml.safe_load((ROOT / "presets" / "shipped.yaml").read_text(encoding="utf-8"))
+@pytest.fixture
+def params():
+    """A function from ``data.source`` to the parameters of the model that comes along."""
+
+    def of(source):
+        found = yaml.safe_load((ROOT / "presets" / "shipped.yaml").read_text(encoding="utf-8"))
+        return {**found, "data": {**found["data"], "source": source}}
+
+    return of
+
+
+def test_the_run_has_a_folder_of_its_own(tmp_path, drawn, params):
+    params = params("synthetic")
     work = tmp_path / "work"
     (work / "lipseg").mkdir(parents=True)
     (work / "lipseg" / "gone.py").touch()  # of an earlier run's code
     (work / "data").mkdir()
-    rebuild.prepare(work, params, drawn)
+    rebuild.prepare(work, params, {"synthetic": drawn})
     assert not (work / "lipseg" / "gone.py").exists()
     assert (work / "lipseg" / "scheme.py").read_bytes() == (ROOT / "lipseg" / "scheme.py").read_bytes()
     assert not (work / "lipseg" / "shipped").exists()
     assert list(work.rglob("__pycache__")) == []
     assert (work / "data").is_dir()  # what an earlier run made stays
     written = yaml.safe_load((work / "params.yaml").read_text(encoding="utf-8"))
-    assert written == {**params, "data": {**params["data"], "root": str(drawn)}}
+    assert written == {**params, "data": {**params["data"], "root": "faces/synthetic"}}
     # A card's parameters, which lack the root, do as well.
     without = {**params, "data": {key: value for key, value in params["data"].items() if key != "root"}}
-    rebuild.prepare(work, without, drawn)
+    rebuild.prepare(work, without, {"synthetic": drawn})
     assert yaml.safe_load((work / "params.yaml").read_text(encoding="utf-8")) == written
 
 
-def test_what_cannot_be_run_is_refused_at_once(tmp_path, drawn):
-    params = yaml.safe_load((ROOT / "presets" / "shipped.yaml").read_text(encoding="utf-8"))
-    with pytest.raises(DataError, match="nowhere: no such folder"):
-        rebuild.prepare(tmp_path / "work", params, tmp_path / "nowhere")
-    with pytest.raises(ParamsError, match=r"seed: must be"):
-        rebuild.prepare(tmp_path / "work", {**params, "seed": -1}, drawn)
-    with pytest.raises(ParamsError, match=r"none\.yaml: cannot be read"):
-        release.release(drawn, tmp_path / "none.yaml", tmp_path / "work", tmp_path / "out")
+def test_the_sources_lie_side_by_side_as_links_to_files(tmp_path, params):
+    helen, masks = tmp_path / "somewhere" / "helen", tmp_path / "else where"
+    for file in (
+        helen / "image" / "a.jpg",
+        helen / "names.txt",
+        masks / ".git" / "x",
+        masks / ".DS_Store",
+        masks / "b",
+    ):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(file.name)
+    (masks / "more").symlink_to(helen / "image")  # DVC would not follow it
+    (tmp_path / "scale.csv").write_text("name,scale")
+    work = tmp_path / "work"
+    files = {"helen/scale.csv": tmp_path / "scale.csv"}
+    for _ in range(2):  # of a run that goes on too
+        rebuild.prepare(work, params("helen+masks"), {"masks": masks, "helen": helen}, files)
+    found = {path.relative_to(work / "faces").as_posix(): path for path in (work / "faces").rglob("*")}
+    links = {name: path.read_text() for name, path in found.items() if path.is_symlink()}
+    assert links == {
+        "helen/image/a.jpg": "a.jpg",
+        "helen/names.txt": "names.txt",
+        "helen/scale.csv": "name,scale",
+        "masks/b": "b",
+        "masks/more/a.jpg": "a.jpg",
+    }
+    assert {name for name in found if name not in links} == {"helen", "helen/image", "masks", "masks/more"}
+    assert yaml.safe_load((work / "params.yaml").read_text(encoding="utf-8"))["data"]["root"] == "faces"
+    # A file given takes the place of the folder's own, which stays as it was.
+    files = {"helen/names.txt": tmp_path / "scale.csv"}
+    rebuild.prepare(work, params("helen+masks"), {"masks": masks, "helen": helen}, files)
+    assert (work / "faces" / "helen" / "names.txt").read_text() == "name,scale"
+    assert (helen / "names.txt").read_text() == "names.txt"
+
+
+@pytest.mark.parametrize(
+    ("sources", "files", "said"),
+    [
+        ({}, {}, r"learns from helen\+masks .*: name the folder of helen too, --source helen=DIR \(make: HELEN=DIR\)"),
+        ({"helen": "."}, {}, r"name the folder of masks too"),
+        ({"helen": ".", "masks": "nowhere"}, {}, r"nowhere: no such folder; name the folder of the masks faces"),
+        ({"helen": ".", "masks": ".", "ibug": "."}, {}, r"--source ibug: the model learns from helen\+masks"),
+        ({"helen": ".", "masks": "."}, {"helen/scale.csv": "none.csv"}, r"none\.csv: no such file \(to be helen/scale"),
+        ({"helen": ".", "masks": "."}, {"ibug/x": "file"}, r"--file ibug/x: .* must begin with one of these"),
+        ({"helen": ".", "masks": "."}, {"helen": "file"}, r"--file helen: .* as helen/NAME does"),
+        ({"helen": ".", "masks": "."}, {"helen/../x": "file"}, r"--file helen/\.\./x: "),
+    ],
+)
+def test_faces_other_than_the_sources_are_refused_at_once(tmp_path, params, sources, files, said):
+    (tmp_path / "file").touch()
+    sources, files = ({name: tmp_path / path for name, path in some.items()} for some in (sources, files))
+    with pytest.raises(DataError, match=said):
+        rebuild.prepare(tmp_path / "work", params("helen+masks"), sources, files)
     assert not (tmp_path / "work").exists()
+
+
+def test_what_cannot_be_run_is_refused_at_once(tmp_path, drawn, params):
+    with pytest.raises(ParamsError, match=r"seed: must be"):
+        rebuild.prepare(tmp_path / "work", {**params("synthetic"), "seed": -1}, {"synthetic": drawn})
+    with pytest.raises(ParamsError, match=r"none\.yaml: cannot be read"):
+        release.release({"synthetic": drawn}, {}, tmp_path / "none.yaml", tmp_path / "work", tmp_path / "out")
+    assert not (tmp_path / "work").exists()
+
+
+def test_the_command_line_names_sources_and_files(capsys):
+    parser = argparse.ArgumentParser()
+    rebuild.add_arguments(parser)
+    assert parser.parse_args([]) == argparse.Namespace(source={}, file={})
+    at = parser.parse_args(["--source", "helen=a=b", "--source", "masks=c", "--file", "helen/scale.csv=d"])
+    assert at.source == {"helen": Path("a=b"), "masks": Path("c")}
+    assert at.file == {"helen/scale.csv": Path("d")}
+    for wrong, said in (("helen", "not NAME=DIR"), ("helen=", "not NAME=DIR"), ("=a", "not NAME=DIR")):
+        with pytest.raises(SystemExit):
+            parser.parse_args(["--source", wrong])
+        assert f"--source {wrong}: {said}" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--source", "helen=a", "--source", "helen=b"])
+    assert "--source helen=b: given a second time" in capsys.readouterr().err
+
+
+def test_other_faces_are_counted_by_source(tmp_path, crops):
+    release.write_faces(tmp_path / "faces.csv", crops)
+    assert verify.other_names(tmp_path / "faces.csv", crops) == []
+    text = (tmp_path / "faces.csv").read_text()
+    first = text.splitlines()[1].split(",")[0]
+    (tmp_path / "faces.csv").write_text(text.replace(f"{first},train", f"{first},test") + "masks/a,train\n")
+    assert verify.other_names(tmp_path / "faces.csv", crops) == [
+        "1 of masks are missing or in another split, 0 are not in faces.csv",
+        "1 of synthetic are missing or in another split, 1 are not in faces.csv",
+    ]
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make")
+@pytest.mark.parametrize("target", ["release-model", "verify-model"])
+def test_make_names_every_source_to_the_stage(target):
+    env = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
+    given = ["HELEN=/some faces", "CELEBAMASK=c", "HELEN_SCALE=s.csv"]
+    done = subprocess.run(["make", "-n", target, *given], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    options = '--source "helen=/some faces" --source "celebamask=c" --file "helen/scale.csv=s.csv"'
+    assert options in " ".join(done.stdout.split())
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="no make")

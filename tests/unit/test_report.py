@@ -62,9 +62,17 @@ def summary(nme: float, f1: float) -> dict[str, Any]:
         "nme": {"mean": nme, "median": nme, "p95": 2 * nme, "fail_at_0.1": 0.0},
         "nme_width": {"mean": 2 * nme, "median": None, "p95": None},
         "contour": {"mean": nme / 2, "median": nme / 2, "p95": nme},
+        "right": 0.005 if f1 == 0.8 else -0.01,
+        "down": 0.0025,
         "failure_rate": 0.025,
         "auc": 0.6,
     } | {name: dict(region) for name in metrics.REGIONS}
+
+
+def by_way(systems: dict[str, Any]) -> dict[str, Any]:
+    """Returns systems with figures aligned, and a mean shape."""
+    aligned = {"aligned": {region: {"f1_mean": 0.9} for region in ("mouth", "lips", "inner")}}
+    return {name: figures | aligned for name, figures in (systems | {"mean_shape": summary(0.1, 0.5)}).items()}
 
 
 def interval(low: float, high: float) -> dict[str, float]:
@@ -94,13 +102,14 @@ def charts() -> dict[str, bytes]:
             covariance="diag",
         ),
         "ced": figures.ced_plot({"jittered": {"base": base, "cascade": base * 0.9}, "exact": {"base": base * 0.8}}),
-        "heads": figures.head_curves(
+        "heads": figures.pull_curves(
             [
-                {"component": 0, "validation_error": [0.05, 0.04], "base_error": 0.05, "kept": True},
-                {"component": 1, "validation_error": [], "base_error": float("nan"), "kept": False},
-                {"component": "control", "epoch": [5, 10], "validation_error": [0.05, 0.06], "base_error": 0.05},
-            ]
+                {"head": "control", "pull": [3.0, 1.0], "validation_error": [0.05, 0.04]},
+                {"head": "components", "pull": [], "validation_error": []},
+            ],
+            0.05,
         ),
+        "places": figures.places({"a": rng.normal(0, 0.02, (40, 2)), "b": np.full((3, 2), np.nan)}),
         "error": figures.error_by({"opening [%]": rng.uniform(0, 1, 40)}, {"base": base, "cascade": base * 0.9}),
     }
 
@@ -123,8 +132,22 @@ def content(svgs: dict[str, bytes]) -> Report:
         params={"seed": 0, "cluster": {"max_components": 8, "covariances": ["full", "diag"]}},
         metrics={"jittered": systems, "exact": systems},
         intervals={
-            "jittered": {"nme": {"mean": interval(-0.012, -0.008)}, "lips": {"f1_mean": interval(-0.01, 0.02)}},
-            "exact": {"nme": {"mean": interval(0.001, 0.002)}},
+            "jittered": {
+                "base": {"nme": {"mean": interval(-0.012, -0.008)}, "lips": {"f1_mean": interval(-0.01, 0.02)}},
+                "control": {"nme": {"mean": interval(-0.006, -0.004)}},
+            },
+            "exact": {"base": {"nme": {"mean": interval(0.001, 0.002)}}},
+        },
+        sources={
+            "all <together>": {"faces": 40, "systems": by_way(systems), "intervals": {}},
+            "helen": {
+                "faces": 25,
+                "systems": by_way(systems),
+                "intervals": {
+                    "base": {"lips": {"f1_mean": interval(-0.01, 0.02)}, "inner": {"f1_mean": interval(-0.02, -0.01)}},
+                    "control": {"aligned": {"lips": {"f1_mean": interval(0.001, 0.004)}}},
+                },
+            },
         },
         training=[chart["loss"]],
         selection=[chart["criterion"]],
@@ -133,10 +156,10 @@ def content(svgs: dict[str, bytes]) -> Report:
             Component(1, {"train": 0}, None),
         ],
         heads=[chart["heads"]],
-        errors=[chart["ced"], chart["error"]],
+        errors=[chart["places"], chart["ced"], chart["error"]],
         examples=[Picture(picture(4), "face_<1>: NME 3.0 %")],
         best=[Picture(picture(5), "best & first")],
-        worst=[Picture(picture(6), "worst")],
+        worst={"helen": [Picture(picture(6), "worst")], "mine": [Picture(picture(7), "worst of mine")]},
         notes=["only <40> test faces"],
     )
 
@@ -164,10 +187,11 @@ def test_every_link_leads_somewhere_and_no_id_repeats(content: Report) -> None:
 def test_all_figures_and_pictures_are_in_the_page(content: Report) -> None:
     text = report.render(content)
     page = Page(text)
-    assert page.seen.count("svg") == 5
-    # Mean face, two members, an example, the best, the worst.
-    assert page.seen.count("img") == 6
-    for name in ("loss", "criterion", "ced", "heads", "error"):
+    assert page.seen.count("svg") == 6
+    # Mean face, two members, an example, the best, the worst of two sources.
+    assert page.seen.count("img") == 7
+    assert "<h3>Worst faces of mine</h3>" in text
+    for name in ("loss", "criterion", "ced", "heads", "places", "error"):
         assert f"title of {name}" in text
         assert f"sentence of {name}" in text
     for label in ("training", "K = 2", "jittered boxes", "kept: epoch 20"):
@@ -233,13 +257,36 @@ def test_the_tables_say_what_the_figures_say(content: Report) -> None:
     assert "no clear difference" in lips
     exact = next(row for row in rows_of(text, "Exact boxes") if "NME, mean" in row)
     assert 'class="worse"' in exact
+    # Minus base and minus control, in this order, and a place for what has no interval.
+    assert nme.index("\N{MINUS SIGN}1.000") < nme.index("\N{MINUS SIGN}0.500")
+    assert lips.endswith("<td></td></tr>")
+    place = next(row for row in rows_of(text, "Jittered boxes") if ">right<" in row)
+    assert "<td><b>+0.50</b></td><td>\N{MINUS SIGN}1.00</td><td>\N{MINUS SIGN}1.00</td>" in place
+
+
+def test_every_source_is_told_apart(content: Report) -> None:
+    text = report.render(content)
+    part = text.split("<h2>Every source apart</h2>")[1].split("</section>")[0]
+    assert "all &lt;together&gt;, 40 faces" in part
+    figures, gains = part.split("<h3>What the heads add</h3>")
+    annotated, aligned = re.findall(r"<tr>.*?</tr>", figures.split("helen, 25 faces")[1], re.S)
+    lips = "<td>0.800</td><td>0.810</td><td>0.805</td><td>0.500</td>"
+    assert lips in annotated
+    assert annotated.endswith("<td>\N{MINUS SIGN}1.00</td><td>+0.25</td></tr>")
+    assert "aligned" in aligned
+    assert "<td>0.900</td>" in aligned
+    assert aligned.endswith("<td></td><td></td></tr>")
+    annotated, aligned = re.findall(r"<tr>.*?</tr>", gains.split("helen, 25 faces")[1], re.S)
+    assert re.findall(r'class="(\w+)"', annotated) == ["same", "worse"]
+    assert re.findall(r'class="(\w+)"', aligned) == ["better"]
 
 
 def test_the_headline_is_the_jittered_cascade(content: Report) -> None:
     head = report.render(content).split("<nav>")[0]
     assert "<b>4.00 %</b><span>NME</span>" in head
     assert "cascade, test faces, jittered boxes" in head
-    assert "1.000 percentage points below" in head
+    assert "1.000 percentage points below the base network's 5.00 %" in " ".join(head.split())
+    assert "0.500 percentage points below the control's 4.50 %" in " ".join(head.split())
 
 
 def test_jittered_boxes_come_first_whatever_the_order_of_the_figures() -> None:
@@ -263,7 +310,9 @@ def test_missing_figures_leave_gaps_not_nonsense() -> None:
     nothing = {"difference": None, "low": None, "high": None}
     text = report.render(
         Report(
-            "t", metrics={"exact": {"base": empty, "cascade": empty}}, intervals={"exact": {"nme": {"mean": nothing}}}
+            "t",
+            metrics={"exact": {"base": empty, "cascade": empty}},
+            intervals={"exact": {"base": {"nme": {"mean": nothing}}}},
         )
     )
     shown = " ".join(Page(text).text).lower()
@@ -310,5 +359,5 @@ def test_charts_are_repeatable_and_take_the_page_s_colours(svgs: dict[str, bytes
     assert "held-out log-likelihood [nats a face]" in text
     assert "BIC (decides)" in text
     heads = svgs["heads"].decode()
-    for label in ("no validation faces", ">component 0: own head<", ">component 1: base kept<", ">control<"):
+    for label in ("no validation faces", ">control<", ">components<", ">strength of the pull<"):
         assert label in heads

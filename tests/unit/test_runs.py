@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,8 +22,15 @@ def found(crops, predictor, systems):
 
 
 @pytest.fixture(scope="module")
-def full(found):
-    return runs.summary(found, PARAMS, 0)
+def full(found, crops):
+    return runs.summary(found, crops, {}, PARAMS, 0)
+
+
+@pytest.fixture(scope="module")
+def two(crops):
+    """The same faces, as if they came from two sources."""
+    as_named = [name.replace("synthetic", ("ours", "theirs")[i % 2]) for i, name in enumerate(crops.names.tolist())]
+    return replace(crops, names=np.array(as_named))
 
 
 def test_every_system_is_run_on_both_kinds_of_boxes(found, crops):
@@ -79,6 +87,61 @@ def test_the_headline_is_picked_from_the_summary(full):
             assert figures["mouth_f1_pooled"] == source["mouth"]["f1_pooled"]
 
 
+def test_every_source_is_judged_apart_and_in_every_way(predictor, systems, two):
+    shift = np.array([1.0, 2.0])
+    found = runs.run_test(two, predictor, systems, PARAMS, 0)
+    full = runs.summary(found, two, {"theirs": lambda points: points + shift}, PARAMS, 0)
+    faces = two.indices("test")
+    theirs = two.source[faces] == two.sources.index("theirs")
+    assert set(full["sources"]) == {"ours", "theirs"}
+    for boxes, run in found.items():
+        for source, mine in (("ours", ~theirs), ("theirs", theirs)):
+            part, table = full["sources"][source][boxes], run.tables["cascade"]
+            assert full["sources"][source]["faces"] == mine.sum() > 1
+            figures = part["systems"]["cascade"]
+            assert figures["lips"]["f1_mean"] == pytest.approx(table["lips_f1"][mine].mean())
+            assert figures["right"] == pytest.approx(table["right"][mine].mean())
+            difference = part["intervals"]["cascade_minus_control"]["aligned"]["lips"]["f1_mean"]["difference"]
+            expected = figures["aligned"]["lips"]["f1_mean"] - part["systems"]["control"]["aligned"]["lips"]["f1_mean"]
+            assert difference == pytest.approx(expected)
+        # The reference's own convention is what it was answered in; the other's answers are moved.
+        ours, others = (full["sources"][source][boxes]["systems"]["base"] for source in ("ours", "theirs"))
+        assert ours["own"]["mouth"]["f1_mean"] == pytest.approx(ours["mouth"]["f1_mean"])
+        moved = metrics.per_face(
+            two.points_px[faces][theirs], run.points_px["base"][theirs] + shift, two.inter_ocular_px[faces][theirs]
+        )
+        assert others["own"]["mouth"]["f1_mean"] == pytest.approx(moved["mouth_f1"].mean())
+        # All together: each source is aligned by itself.
+        both = sum(
+            full["sources"][source]["faces"]
+            * full["sources"][source][boxes]["systems"]["base"]["aligned"]["mouth"]["f1_mean"]
+            for source in full["sources"]
+        )
+        assert full[boxes]["systems"]["base"]["aligned"]["mouth"]["f1_mean"] == pytest.approx(both / len(faces))
+    json.dumps(full, allow_nan=False)
+    short = runs.headline(full)["sources"]["theirs"]
+    source = full["sources"]["theirs"]["jittered"]["systems"]["control"]
+    assert short["control"]["lips_f1_own"] == source["own"]["lips"]["f1_mean"]
+    assert short["control"]["down"] == source["down"]
+
+
+def test_a_source_s_boxes_do_not_depend_on_the_other_sources(crops, two, predictor, systems):
+    both = runs.run_test(two, predictor, systems, PARAMS, 0)["jittered"].boxes_px
+    faces = two.indices("test")
+    ours = two.source[faces] == two.sources.index("ours")
+    alone = replace(two, split=np.where(two.source == two.sources.index("ours"), two.split, "train"))
+    np.testing.assert_array_equal(runs.run_test(alone, predictor, systems, PARAMS, 0)["jittered"].boxes_px, both[ours])
+
+
+def test_a_model_of_one_source_has_no_convention_and_that_source(full):
+    assert list(full["sources"]) == ["synthetic"]
+    for boxes in runs.BOXES:
+        figures = full[boxes]["systems"]["cascade"]
+        assert "own" not in figures
+        assert full["sources"]["synthetic"][boxes]["systems"]["cascade"] == figures
+    assert "lips_f1_own" not in runs.headline(full)["sources"]["synthetic"]["cascade"]
+
+
 HEADS = {"components": [{"won": True}, {"won": False}], "control": {"won": True}}
 
 
@@ -97,8 +160,6 @@ def test_every_system_says_what_its_network_says(found, crops, cascade, view):
 
 
 def test_the_mixture_is_scored_against_known_states(found, crops):
-    from dataclasses import replace
-
     facts = runs.mixture_facts(crops, found, 2, HEADS, {"dropped": 3})
     assert facts["components"] == 2
     assert (facts["heads_that_won"], facts["tiny_dropped"]) == (1, 3)
@@ -154,8 +215,6 @@ def test_runs_there_and_back(found, crops, tmp_path):
 
 
 def test_predictions_that_cannot_be_read_are_named(found, crops, tmp_path):
-    from dataclasses import replace
-
     path = tmp_path / "runs.npz"
     with pytest.raises(DataError, match=r"runs\.npz: .*run the evaluate stage again"):
         runs.load_runs(path, crops)

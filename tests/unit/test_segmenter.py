@@ -12,6 +12,7 @@ import lipseg
 from lipseg.boxes import Box
 from lipseg.errors import DataError, ModelError
 from lipseg.geometry import View
+from lipseg.inference.conventions import Convention
 from lipseg.inference.lips import Detections, Lips
 from lipseg.inference.predictor import Prediction
 from lipseg.inference.runtime import Runtime
@@ -23,8 +24,8 @@ class SamePoints:
 
     locator = None
 
-    def __init__(self, view: View, points_unit: NDArray[np.floating[Any]], bias: tuple[float, float] = (0, 0)) -> None:
-        self.runtime, self.calls = Runtime(view, 2, bias=bias), []
+    def __init__(self, view: View, points_unit: NDArray[np.floating[Any]], **constants: Any) -> None:
+        self.runtime, self.calls = Runtime(view, 2, **constants), []
         self.points_unit = points_unit.astype(np.float32)
 
     def __call__(self, views: NDArray[np.uint8]) -> Prediction:
@@ -267,15 +268,33 @@ def test_the_box_around_found_lips_is_that_of_the_next_frame():
     np.testing.assert_allclose(own, expected, atol=1e-3)
 
 
-def test_the_annotators_bias_is_taken_out_on_demand():
+def test_lips_come_in_the_convention_that_is_asked_for():
     image, box = np.zeros((70, 90, 3), np.uint8), [BOX]
-    (plain,) = LipSegmenter(SamePoints(View(16, "square", 2.0), UNIT), unbiased=True)(image, box)  # without a bias
-    model = SamePoints(View(16, "square", 2.0), UNIT, (0.1, 0.0))
-    (annotated,), (unbiased,) = LipSegmenter(model)(image, box), LipSegmenter(model, unbiased=True)(image, box)
-    np.testing.assert_array_equal(annotated.landmarks, plain.landmarks)
-    moved = annotated.landmarks - unbiased.landmarks
-    radius = np.sqrt(((plain.landmarks - plain.landmarks.mean(0)) ** 2).sum(1).mean())
-    np.testing.assert_allclose(np.hypot(*moved.T), 0.1 * radius, rtol=1e-3)
+    convention = Convention((0.1, 0.0) * 56, (0.0, 2.0))
+    model = SamePoints(View(16, "square", 2.0), UNIT, reference="mine", conventions={"theirs": convention})
+    (plain,), (mine,), (theirs,) = (
+        LipSegmenter(model, convention=name)(image, box) for name in (None, "mine", "theirs")
+    )
+    np.testing.assert_array_equal(mine.landmarks, plain.landmarks)
+    np.testing.assert_array_equal(theirs.landmarks, convention(plain.landmarks))
+    assert theirs.landmarks.dtype == np.float32
+    assert (theirs.box, theirs.score, theirs.component) == (plain.box, plain.score, plain.component)
+    moved = LipSegmenter(model, convention="theirs")
+    np.testing.assert_array_equal(moved.as_reference(image, box)[0].landmarks, plain.landmarks)
+    np.testing.assert_array_equal(moved.predict_batch([image], [box])[0][0].landmarks, theirs.landmarks)
+
+
+def test_an_unknown_convention_lists_those_that_there_are():
+    view = View(16, "square", 2.0)
+    several = SamePoints(
+        view, UNIT, reference="mine", conventions=dict.fromkeys(("b", "a"), Convention((0,) * 112, (0, 0)))
+    )
+    with pytest.raises(DataError, match=r"this model has no convention 'helen'; it knows mine, a, b$"):
+        LipSegmenter(several, convention="helen")
+    with pytest.raises(DataError, match=r"this model has no convention ''; it knows mine$"):
+        LipSegmenter(SamePoints(view, UNIT, reference="mine"), convention="")
+    with pytest.raises(DataError, match=r"this model has no convention 'helen'; it knows none$"):
+        LipSegmenter(SamePoints(view, UNIT), convention="helen")
 
 
 def test_no_threads_are_refused_with_a_loaded_model_too():

@@ -80,6 +80,7 @@ def feature_set():
     n = 6
     return FeatureSet(
         features=np.arange(2 * n, dtype=np.float32).reshape(n, 2),
+        sampled=np.zeros((n, 56, 3), np.float16),
         frame=np.zeros((n, 4), np.float32),
         points_unit=np.zeros((n, 56, 2), np.float32),
         iod_unit=np.ones(n, np.float32),

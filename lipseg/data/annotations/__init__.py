@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lipseg.errors import DataError
 from lipseg.scheme import Points
 
@@ -28,6 +31,13 @@ class FaceSample:
         split: "train" or "test" where the dataset says so, else None (then split by a hash of the name).
         state: the known mouth state ("closed", "smile", ...) or "" where nobody knows.
         annotation: the annotation file, for messages.
+        scale: pixels of this image over pixels of the one that was annotated, where it was made larger or smaller
+            after that.
+        group: faces of one dataset with the same group, as those of one photo, all train or all validate; "" for none.
+        labels: of a face that is labelled by masks, a function that returns its label map, (height, width) uint8: 0
+            background, 1 upper lip, 2 lower lip, 3 inner mouth, covering the picture from corner to corner with
+            however many pixels. It is called in another process: let it be a ``functools.partial`` of a module's
+            function.
     """
 
     name: str
@@ -37,6 +47,9 @@ class FaceSample:
     split: Split | None = None
     state: str = ""
     annotation: Path | None = None
+    scale: float = 1.0
+    group: str = ""
+    labels: Callable[[], NDArray[np.uint8]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ CelebAMask-HQ-mask-anno/*/NNNNN_u_lip.png     the upper lip, 512 pixels a side, 
 trainnames.txt, testnames.txt                 one N a line; the archive has none, both may be left out
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +88,7 @@ def _face(root: Path, name: str, picture: Path, parts: dict[str, Path], split: S
         if masks[part].shape != first:
             return Unusable(name, file, 0, f"the masks differ in size: {_size(masks[part].shape)}, not {_size(first)}")
     try:
-        labels = np.zeros(next(iter(masks.values())).shape if masks else (1, 1), np.uint8)
-        for part, label in _LIPS.items():
-            if part in masks:
-                labels[masks[part]] = label
+        labels = _labelled(masks)
         points = tracing.trace(labels)
     except DataError as error:
         return Unusable(name, lip, 0, str(error))
@@ -100,7 +98,22 @@ def _face(root: Path, name: str, picture: Path, parts: dict[str, Path], split: S
     points = (points + 0.5) * scale - 0.5
     eyes = [_middle(masks[eye]) * scale for eye in _EYES if eye in masks and masks[eye].any()]
     distance = float(np.hypot(*(eyes[1] - eyes[0]))) if len(eyes) == 2 else tracing.inter_ocular_estimate(points)
-    return FaceSample(name, picture, points, distance, split, annotation=lip)
+    lips = {part: file for part, file in files.items() if file is not None and part in _LIPS}
+    return FaceSample(name, picture, points, distance, split, annotation=lip, labels=partial(_labels, lips))
+
+
+def _labels(files: Mapping[str, Path]) -> NDArray[np.uint8]:
+    """Returns the label map of the masks in these files."""
+    return _labelled({part: _mask(file) for part, file in files.items()})
+
+
+def _labelled(masks: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.uint8]:
+    """Returns the label map of these masks, of one pixel where there is none."""
+    labels = np.zeros(next(iter(masks.values())).shape if masks else (1, 1), np.uint8)
+    for part, label in _LIPS.items():
+        if part in masks:
+            labels[masks[part]] = label
+    return labels
 
 
 def _mask(file: Path) -> NDArray[np.bool_]:

@@ -4,8 +4,13 @@ image/NAME.jpg        the pictures
 annotation/N.txt      first line NAME, then 194 lines "x , y" in pixels
 trainnames.txt        one NAME a line
 testnames.txt         likewise
+scale.csv             where there is one: columns name and scale (and any others), of pictures that were made smaller
+                      since they were annotated: pixels over pixels of then; of names without a row it is 1
+
+Names are Flickr's number of the photo and a number in it: faces of one photo are a group.
 """
 
+import csv
 import math
 import re
 from collections.abc import Iterator
@@ -32,7 +37,7 @@ def read(root: Path) -> Iterator[FaceSample | Unusable]:
         root: folder that holds ``image/``, ``annotation/``, ``trainnames.txt`` and ``testnames.txt``.
 
     Raises:
-        DataError: if a list or a folder is missing, empty or contradictory.
+        DataError: if a list or a folder is missing, empty or contradictory, or ``scale.csv`` malformed.
     """
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; set data.root to a folder with {LAYOUT}")
@@ -43,10 +48,12 @@ def read(root: Path) -> Iterator[FaceSample | Unusable]:
     files = sorted((root / "annotation").glob("*.txt"), key=_file_order)
     if not files:
         raise DataError(f"{root / 'annotation'}: holds no .txt file; unpack Helen's annotation archive there")
-    return _faces(root, files, split_of)
+    return _faces(root, files, split_of, _scales(root / "scale.csv"))
 
 
-def _faces(root: Path, files: list[Path], split_of: dict[str, Split]) -> Iterator[FaceSample | Unusable]:
+def _faces(
+    root: Path, files: list[Path], split_of: dict[str, Split], scales: dict[str, float]
+) -> Iterator[FaceSample | Unusable]:
     """Yields every annotated or listed face in the order of the names."""
     images = _images_by_stem(root / "image")
     # Only the names are held for the whole dataset; the points are parsed one face at a time.
@@ -65,10 +72,11 @@ def _faces(root: Path, files: list[Path], split_of: dict[str, Split]) -> Iterato
             yield Unusable(name, file, 1, "in neither trainnames.txt nor testnames.txt")
         else:
             first_file[name] = file
-            yield _face(name, file, images.get(name, root / "image" / f"{name}.jpg"), split_of[name])
+            image = images.get(name, root / "image" / f"{name}.jpg")
+            yield _face(name, file, image, split_of[name], scales.get(name, 1.0))
 
 
-def _face(name: str, file: Path, image: Path, split: Split) -> FaceSample | Unusable:
+def _face(name: str, file: Path, image: Path, split: Split, scale: float) -> FaceSample | Unusable:
     """Returns the face that one annotation file describes."""
     try:
         lines = _text(file).rstrip().splitlines()[1:]
@@ -85,7 +93,58 @@ def _face(name: str, file: Path, image: Path, split: Split) -> FaceSample | Unus
     inter_ocular = scheme.inter_ocular(points)
     if inter_ocular <= 0:
         return Unusable(name, file, 0, "both eyes lie on the same point")
-    return FaceSample(name, image, points[scheme.HELEN_LIPS], inter_ocular, split, annotation=file)
+    return FaceSample(
+        name,
+        image,
+        points[scheme.HELEN_LIPS],
+        inter_ocular,
+        split,
+        annotation=file,
+        scale=scale,
+        group=photo_of(name),
+    )
+
+
+def photo_of(name: str) -> str:
+    """Returns Flickr's number of the photo that a face is from, "" where the name is of another kind."""
+    match = re.fullmatch(r"(\d+)_\d+", name)
+    return match[1] if match else ""
+
+
+def _scales(path: Path) -> dict[str, float]:
+    """Returns the scale of every name in the table; nothing where there is no table.
+
+    Raises:
+        DataError: if it cannot be read, lacks a column, or has a line without a name of its own and a positive number.
+    """
+    remedy = "correct it, or remove the file where no picture was made smaller"
+    scales: dict[str, float] = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            if not {"name", "scale"} <= set(rows.fieldnames or ()):
+                raise DataError(f"{path}, line 1: expected the columns name and scale; {remedy}")
+            for row in rows:
+                name, scale = (row["name"] or "").strip(), _positive(row["scale"])
+                if not name or scale is None:
+                    raise DataError(f"{path}, line {rows.line_num}: expected a name and a positive scale; {remedy}")
+                if name in scales:
+                    raise DataError(f"{path}, line {rows.line_num}: '{name}' comes twice; {remedy}")
+                scales[name] = scale
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as a table ({error}); {remedy}") from error
+    return scales
+
+
+def _positive(text: str | None) -> float | None:
+    """Returns the positive, finite number that a cell holds, or None."""
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if 0 < number < math.inf else None
 
 
 def _point(line: str) -> tuple[float, float] | None:

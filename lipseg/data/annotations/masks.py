@@ -5,6 +5,7 @@ the inner mouth, as ``lipseg predict --format mask`` writes it: answers correcte
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,8 @@ def _face(name: str, file: Path, split: Split | None) -> FaceSample | Unusable:
         points = tracing.trace(labels)
     except DataError as error:
         return Unusable(name, file, 0, str(error))
-    return FaceSample(name, picture, points, tracing.inter_ocular_estimate(points), split, annotation=file)
+    distance = tracing.inter_ocular_estimate(points)
+    return FaceSample(name, picture, points, distance, split, annotation=file, labels=partial(_labels, file))
 
 
 def _labels(file: Path) -> NDArray[np.uint8]:

@@ -1,7 +1,7 @@
 """The similarity frame, the heads and the mixture as ONNX nodes: the sums of ``nets``, ``cascade`` and ``mixture``.
 
 What is linear in the landmarks is one product with a constant matrix: at batch 1 a node costs more than its
-arithmetic. Letters in shapes: N views, F features, H units of FC5, K heads or components, P landmarks.
+arithmetic. Letters in shapes: N views, F features, C channels, R readings, U units, K heads or components, P landmarks.
 """
 
 from typing import Any, NamedTuple
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from lipseg import scheme
 from lipseg.model.export.graph import Graph, Tensor
+from lipseg.model.export.layers import linear
 from lipseg.model.mixture import SCORE_POINTS, Mixture
-from lipseg.model.nets import MIN_RADIUS
+from lipseg.model.nets import MIN_RADIUS, Head
 
 _P = scheme.N_POINTS
 
@@ -44,38 +45,61 @@ def normalised(g: Graph, points: Tensor) -> tuple[Frame, Tensor]:
     return Frame(centre, turn), g.reshape(g("MatMul", offset, back), 0, 2 * _P)
 
 
-def head_landmarks(
-    g: Graph,
-    features: Tensor,
-    frame: Frame,
-    heads: dict[str, NDArray[Any]],
-    residual: bool,
-    component: Tensor | None = None,
+def base_answer(g: Graph, features: Tensor, head: Head) -> Tensor:
+    """Returns (N, 2 P) what the base's head says of (N, F) features, in the mouth's frame."""
+    hidden = g("Tanh", linear(g, features, head.fc5))
+    answer = linear(g, hidden, head.fc6)
+    return g("Add", g.columns(features, 0, 2 * _P), answer) if head.residual else answer
+
+
+def readings(g: Graph, features: Tensor, sampled: Tensor | None, projection: dict[str, NDArray[Any]]) -> Tensor:
+    """Returns (N, R), see ``heads.readings``, of (N, F) features and (N, C, P) sampled channels."""
+    if sampled is None:
+        return features
+    basis = projection["basis"].astype(np.float64)
+    kept = g("MatMul", basis.T, sampled)
+    kept = g("Sub", kept, (projection["centre"] @ basis)[:, None])
+    return g("Concat", features, g("Flatten", kept), axis=1)
+
+
+def with_own_units(
+    g: Graph, relative: Tensor, seen: Tensor, heads: dict[str, NDArray[Any]], component: Tensor | None = None
 ) -> Tensor:
-    """Returns the landmarks (N, P, 2), unit coordinates, of the heads that were picked.
+    """Returns (N, 2 P) the base's answer with what the own units of the heads that were picked add to it.
 
     Args:
         g: the graph.
-        features: (N, F).
-        frame: of the heads' outputs.
+        relative: (N, 2 P) of ``base_answer``.
+        seen: (N, R) of ``readings``.
         heads: K heads' arrays, stacked.
-        residual: whether the heads add to the first 2 P features.
         component: (N,) int64, each view's head; may be missing where K is 1.
     """
-    k, f, h = heads["fc5.kernel"].shape
+    heads, places = _distinct(heads)
+    k, r, u = heads["fc5.kernel"].shape
     # The hidden layers of all heads are one product. Then all but the picked one's become 0: no weights are moved.
-    kernel = heads["fc5.kernel"].transpose(1, 0, 2).reshape(f, k * h)
-    hidden = g("Tanh", g("Gemm", features, kernel, heads["fc5.bias"].ravel()))
+    kernel = heads["fc5.kernel"].transpose(1, 0, 2).reshape(r, k * u)
+    hidden = g("Tanh", g("Gemm", seen, kernel, heads["fc5.bias"].ravel()))
     if component is None or k == 1:
         bias = g.constant(heads["fc6.bias"][0])
     else:
+        component = component if len(places) == k else g("Gather", places, component)
         picked = g("OneHot", component, np.array(k), np.array([0.0, 1.0]))
         bias = g("MatMul", picked, heads["fc6.bias"])
-        hidden = g("Mul", g.reshape(hidden, 0, k, h), g("Unsqueeze", picked, np.array([2])))
-        hidden = g.reshape(hidden, 0, k * h)
-    relative = g("Gemm", hidden, heads["fc6.kernel"].reshape(k * h, 2 * _P), bias)
-    if residual:
-        relative = g("Add", g.columns(features, 0, 2 * _P), relative)
+        hidden = g("Mul", g.reshape(hidden, 0, k, u), g("Unsqueeze", picked, np.array([2])))
+        hidden = g.reshape(hidden, 0, k * u)
+    return g("Add", relative, g("Gemm", hidden, heads["fc6.kernel"].reshape(k * u, 2 * _P), bias))
+
+
+def _distinct(heads: dict[str, NDArray[Any]]) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
+    """Returns stacked heads without repetitions (components whose head did not win share one), and each one's place."""
+    content = [b"".join(array[k].tobytes() for array in heads.values()) for k in range(len(heads["fc5.bias"]))]
+    first = list(dict.fromkeys(content))
+    rows = [content.index(one) for one in first]
+    return {name: array[rows] for name, array in heads.items()}, np.array([first.index(one) for one in content])
+
+
+def placed(g: Graph, relative: Tensor, frame: Frame) -> Tensor:
+    """Returns landmarks (N, P, 2), unit coordinates, of (N, 2 P) in the mouth's frame, see ``nets.place``."""
     relative = g.reshape(relative, 0, _P, 2)
     return g("Add", relative if frame.turn is None else g("MatMul", relative, frame.turn), frame.centre)
 

@@ -6,23 +6,22 @@ time of what jax2onnx and onnxslim make of the same networks (most of whose node
 unknown size), load in half of it, are made in .05 s instead of 8 s, and need no package but onnx.
 """
 
-from typing import Any
-
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from lipseg import scheme
+from lipseg.data.statistics import Normaliser
 from lipseg.inference.locator import POINTS
 from lipseg.model.cascade import Cascade
 from lipseg.model.confidence import EVIDENCE
 from lipseg.model.export.evidence import gather_evidence, score
-from lipseg.model.export.frame import assign, head_landmarks
+from lipseg.model.export.frame import assign, base_answer, placed, readings, with_own_units
 from lipseg.model.export.graph import Graph
 from lipseg.model.export.nets import encode, locate
 from lipseg.model.export.score import uncalibrated
+from lipseg.model.heads import nothing
 from lipseg.model.locator import LocatorNet
-from lipseg.model.weights import module_arrays
+from lipseg.model.nets import BaseNet
 
 INPUT = "views"
 
@@ -40,8 +39,9 @@ def cascade_graph(cascade: Cascade) -> onnx.ModelProto:
     encoded = encode(g, cascade.net, cascade.normaliser, g.input(INPUT, np.uint8, size, size, 3), size)
     responsibilities, deviance = assign(g, cascade.mixture, encoded.features)
     component = g("ArgMax", responsibilities, axis=1, keepdims=0)
-    residual = cascade.net.head.residual
-    points = head_landmarks(g, encoded.features, encoded.frame, cascade.heads, residual, component)
+    seen = readings(g, encoded.features, encoded.sampled, cascade.projection)
+    relative = base_answer(g, encoded.features, cascade.net.head)
+    points = placed(g, with_own_units(g, relative, seen, cascade.heads, component), encoded.frame)
     # A stretched view is filled by the mouth whatever its size.
     margin = cascade.view.margin if cascade.view.shape == "square" else 1.0
     evidence = gather_evidence(g, encoded.maps, points, deviance, margin)
@@ -62,10 +62,28 @@ def systems_graph(cascade: Cascade) -> onnx.ModelProto:
     """
     g, size = Graph("systems"), cascade.view.size
     encoded = encode(g, cascade.net, cascade.normaliser, g.input(INPUT, np.uint8, size, size, 3), size)
-    base = module_arrays(cascade.net.head)
-    for name, head in (("base", base), ("control", cascade.control or base)):
-        found = head_landmarks(g, encoded.features, encoded.frame, _alone(head), cascade.net.head.residual)
-        g.output(name, found, np.float32, scheme.N_POINTS, 2)
+    seen = readings(g, encoded.features, encoded.sampled, cascade.projection)
+    relative = base_answer(g, encoded.features, cascade.net.head)
+    control = cascade.control or nothing(*cascade.heads["fc5.kernel"].shape[1:])
+    alone = {name: array[None] for name, array in control.items()}
+    g.output("base", placed(g, relative, encoded.frame), np.float32, scheme.N_POINTS, 2)
+    found = placed(g, with_own_units(g, relative, seen, alone), encoded.frame)
+    g.output("control", found, np.float32, scheme.N_POINTS, 2)
+    return g.proto()
+
+
+def base_graph(net: BaseNet, normaliser: Normaliser, size: int) -> onnx.ModelProto:
+    """Returns the graph of a base network alone: ``points_unit`` (N, 56, 2) float32, unit coordinates of the view.
+
+    Args:
+        net: the network.
+        normaliser: of its views.
+        size: pixels a side of them.
+    """
+    g = Graph("base")
+    encoded = encode(g, net, normaliser, g.input(INPUT, np.uint8, size, size, 3), size)
+    found = placed(g, base_answer(g, encoded.features, net.head), encoded.frame)
+    g.output("points_unit", found, np.float32, scheme.N_POINTS, 2)
     return g.proto()
 
 
@@ -83,8 +101,3 @@ def locator_graph(net: LocatorNet, size: int) -> onnx.ModelProto:
     g.output("points_unit", points, np.float32, POINTS, 2)
     g.output("presence", presence, np.float32)
     return g.proto()
-
-
-def _alone(head: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Returns one head's arrays as stacked ones."""
-    return {name: array[None] for name, array in head.items()}

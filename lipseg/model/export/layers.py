@@ -64,6 +64,14 @@ def pooled(g: Graph, x: Tensor, how: str) -> Tensor:
     return g("Flatten", g(f"Global{how}Pool", x))
 
 
+def sampled(g: Graph, x: Tensor, points: Tensor) -> Tensor:
+    """Returns (N, C, P) the values of (N, C, M, M) at points (N, P, 2), unit coordinates, see ``layers.bilinear``."""
+    # Its grid runs from -1 to 1 over the outer edges of the cells.
+    grid = g("Unsqueeze", g("Sub", g("Mul", points, 2.0), 1.0), np.array([1]))
+    how = {"mode": "bilinear", "padding_mode": "border", "align_corners": 0}
+    return g("Squeeze", g("GridSample", x, grid, **how), np.array([2]))
+
+
 def twice_as_large(g: Graph, x: Tensor) -> Tensor:
     """Returns (N, C, 2 M, 2 M): every value of (N, C, M, M) becomes a 2x2 block."""
     how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}

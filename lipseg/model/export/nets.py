@@ -22,6 +22,7 @@ from lipseg.model.export.layers import (
     middles,
     pooled,
     probabilities,
+    sampled,
     twice_as_large,
 )
 from lipseg.model.locator import LEAST_CONTRAST, LocatorNet
@@ -45,9 +46,13 @@ class Maps(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """As ``nets.Encoded``: (N, F) features, their frame, and the maps, which a network without a decoder lacks."""
+    """As ``nets.Encoded``: (N, F) features, (N, C, P) sampled channels, their frame, and the maps.
+
+    A network without a decoder has no sampled channels and no maps.
+    """
 
     features: Tensor
+    sampled: Tensor | None
     frame: Frame
     maps: Maps | None
 
@@ -68,7 +73,7 @@ def _tcnn(g: Graph, net: Tcnn, x: Tensor) -> Encoded:
             x = g("MaxPool", x, kernel_shape=(2, 2), strides=(2, 2), auto_pad=pad)
     # FC5 wants its features place by place.
     features = g.reshape(g("Transpose", x, perm=(0, 2, 3, 1)), 0, net.features)
-    return Encoded(features, Frame(g.constant(np.full((1, 1, 2), 0.5)), None), None)
+    return Encoded(features, None, Frame(g.constant(np.full((1, 1, 2), 0.5)), None), None)
 
 
 def _hourglass(g: Graph, net: Hourglass, x: Tensor, side: int) -> Encoded:
@@ -90,7 +95,7 @@ def _hourglass(g: Graph, net: Hourglass, x: Tensor, side: int) -> Encoded:
     guess, deviation = _read(g, convolve(g, x, net.maps), side)
     frame, relative = normalised(g, guess)
     maps = Maps(side, guess, deviation, convolve(g, x, net.masks))
-    return Encoded(g("Concat", relative, context, axis=1), frame, maps)
+    return Encoded(g("Concat", relative, context, axis=1), sampled(g, x, guess), frame, maps)
 
 
 def _active(g: Graph, x: Tensor, layer: Any) -> Tensor:
