@@ -148,6 +148,16 @@ def attempt_cases(images: dict[str, Pixels]) -> Iterator[dict[str, Any]]:
         yield {"picture": name, "attempts": faces}
 
 
+def convention_cases(segmenter: lipseg.LipSegmenter, image: Pixels) -> Iterator[dict[str, Any]]:
+    """Yields one picture's lips in every convention of the model, in its reference's first."""
+    runtime = segmenter.predictor.runtime
+    for name in (runtime.reference, *runtime.conventions):
+        drawn = lipseg.LipSegmenter(segmenter.predictor, convention=name)
+        (lips,) = drawn(image)
+        (first,) = Tracker(drawn)(image, 0.0).mouths
+        yield {"name": name, "lips": lips_json(lips), "tracked": first.landmarks.astype(float).tolist()}
+
+
 def film(frames: int = FILM_FRAMES) -> Iterator[tuple[Pixels, NDArray[Any]]]:
     """Yields the frames of a face that sways and nods about, with its (56, 2) landmarks; the last leads to the first."""
     image, points = face("smile", 480, 2)
@@ -211,6 +221,7 @@ def write_golden(out: Path) -> None:
                 for name, answer in found.items()
             },
             "boxed": {"picture": "open", "corners": [120, 180, 200, 250], "lips": lips_json(wide)},
+            "conventions": {"picture": "tilted", "each": list(convention_cases(segmenter, images["tilted"]))},
             "labels": encoded(smile.label_map()),
             "matte": encoded(np.round(255 * smile.matte()).astype(np.uint8)),
             "svg": SvgWriter.encode(None, record, Path()).decode(),  # type: ignore[arg-type]

@@ -40,11 +40,23 @@ export interface Scheme {
   inner_corners: [number, number];
 }
 
+/** How the landmarks of a source's annotators differ from the reference's on the same face. */
+export interface Convention {
+  /** x and y of each landmark's difference in the mouth's frame: RMS radius 1, x along the corners. */
+  offset: number[];
+  /** To the right and down, of all landmarks alike, in pixels of the picture. */
+  pixels: [number, number];
+}
+
 export interface Runtime {
   view: ViewGeometry;
   components: number;
   locator: { view: { size: number; margin: number }; relation: Relation; passes: number } | null;
   thresholds: Thresholds;
+  /** The source whose annotators the model answers as; "" where that is not known. */
+  reference: string;
+  /** How those of the other sources that it has learnt from differ, by their names. */
+  conventions: Record<string, Convention>;
   scheme: Scheme;
 }
 
@@ -194,10 +206,18 @@ export interface Card {
 export const CARD = "card.json";
 export const CASCADE = "cascade.onnx";
 export const LOCATOR = "locator.onnx";
-const FORMAT = 4;
+const FORMAT = 5;
 
 const SECTIONS: readonly (keyof Constants)[] = ["detector", "finding", "tracking", "drawing", "lipstick"];
-const RUNTIME: readonly (keyof Runtime)[] = ["view", "components", "locator", "thresholds", "scheme"];
+const RUNTIME: readonly (keyof Runtime)[] = [
+  "view",
+  "components",
+  "locator",
+  "thresholds",
+  "reference",
+  "conventions",
+  "scheme",
+];
 
 /**
  * Returns the card that a file holds.
@@ -223,7 +243,17 @@ export function parseCard(text: string, origin: string): Card {
   if (missing !== undefined) {
     throw new LipsegError(`${origin}: "${missing}" is missing; write the folder for the browser with make web`);
   }
+  const { conventions, scheme } = card.runtime!;
+  for (const [name, convention] of Object.entries(conventions)) {
+    if (!finite(convention.offset, 2 * scheme.points) || !finite(convention.pixels, 2)) {
+      throw new LipsegError(`${origin}: the convention "${name}" is damaged; get the folder again`);
+    }
+  }
   return card as Card;
+}
+
+function finite(numbers: unknown, count: number): boolean {
+  return Array.isArray(numbers) && numbers.length === count && numbers.every(Number.isFinite);
 }
 
 /** Returns where an average face has its mouth, or the other way round: see `Relation` in Python. */

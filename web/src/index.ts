@@ -1,7 +1,7 @@
 /** lipseg in the browser: lips in pictures and video as contours, masks and lipstick. */
 
 export type { Box, Corners, Point } from "./box.js";
-export type { Card, OneEuroParams, TrackParams } from "./card.js";
+export type { Card, Convention, OneEuroParams, TrackParams } from "./card.js";
 export type { FaceDetector } from "./detector.js";
 export { bezierControls, smooth, svgPath } from "./curves.js";
 export { LipsegError } from "./errors.js";

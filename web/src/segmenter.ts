@@ -1,7 +1,8 @@
 /** The public class: pictures in, lips out; see lipseg/inference/segmenter.py. */
 
 import { type Box, boxAround, type Corners, givenBox, near, type Point, withoutDoubles } from "./box.js";
-import { CARD, CASCADE, type Card, LOCATOR, parseCard } from "./card.js";
+import { CARD, CASCADE, type Card, type Convention, LOCATOR, parseCard } from "./card.js";
+import { conventionOf, drawnBy } from "./conventions.js";
 import { type FaceDetector, YuNet } from "./detector.js";
 import { LipsegError } from "./errors.js";
 import { type Affine, fromUnit, mouthView } from "./geometry.js";
@@ -19,6 +20,11 @@ export interface LoadOptions extends RuntimeOptions {
   detector?: FaceDetector;
   /** Mouths with a lower score are dropped, where no boxes are given; by default the model's own choice. */
   minScore?: number;
+  /**
+   * A source of training faces, whose annotators' way to draw lips the landmarks follow; by default the lips come as the
+   * model's reference has them. The names stand on the card: `card.runtime.conventions`.
+   */
+  convention?: string;
 }
 
 export interface SegmentOptions {
@@ -43,6 +49,7 @@ export class LipSegmenter {
     private readonly cascade: Network,
     private readonly locator: Locator | null,
     private readonly detector: FaceDetector,
+    private readonly convention: Convention | null,
     private readonly options: LoadOptions,
   ) {}
 
@@ -50,7 +57,7 @@ export class LipSegmenter {
    * Loads a model.
    *
    * @param modelUrl of the model's folder, which holds card.json and the networks
-   * @throws LipsegError naming the file that is missing, damaged or does not fit
+   * @throws LipsegError naming the file that is missing, damaged or does not fit, or the option that cannot be used
    */
   static async load(modelUrl: string | URL, options: LoadOptions = {}): Promise<LipSegmenter> {
     if (options.minScore !== undefined && !(options.minScore >= 0 && options.minScore <= 1)) {
@@ -60,6 +67,7 @@ export class LipSegmenter {
     const folder = new URL(String(modelUrl).replace(/\/?$/, "/"), globalThis.location?.href);
     const card = parseCard(new TextDecoder().decode(await fetched(new URL(CARD, folder))), CARD);
     const { runtime, constants } = card;
+    const convention = conventionOf(runtime, options.convention);
     const backend = options.backend ?? "wasm";
     const own = options.detector;
     // All at once: the files come while the first network is being compiled.
@@ -72,7 +80,7 @@ export class LipSegmenter {
     ]);
     const locator = located && new Locator(located, runtime.locator!, constants.finding.smallest);
     const detector = faces instanceof Network ? new YuNet(faces, constants.detector) : faces;
-    const made = new LipSegmenter(card, cascade, locator, detector, options);
+    const made = new LipSegmenter(card, cascade, locator, detector, convention, options);
     // A network runs once when it is opened, so that a model that does not fit is told now.
     const { size } = runtime.view;
     const found = await cascade.look([new Uint8Array(3 * size * size)], size, OUTPUTS);
@@ -100,7 +108,9 @@ export class LipSegmenter {
   async segment(image: ImageSource, options: SegmentOptions = {}): Promise<Detections> {
     const picture = await openPicture(image);
     try {
-      return await this.segmentPicture(picture, options.boxes);
+      const found = await this.asReference(picture, options.boxes);
+      // The convention comes last: second views, scores and which mouths are kept do not depend on it.
+      return { ...found, lips: found.lips.map((lips) => this.inConvention(lips)) };
     } finally {
       picture.close();
     }
@@ -111,8 +121,24 @@ export class LipSegmenter {
     return new Tracker(this, params);
   }
 
-  /** As `segment`, of a picture that is open. */
-  async segmentPicture(picture: Picture, boxes?: readonly (Corners | Box)[]): Promise<Detections> {
+  /**
+   * Returns lips that are as the reference has them in the convention that was asked for.
+   *
+   * @internal
+   */
+  inConvention(lips: Lips): Lips {
+    if (!this.convention) return lips;
+    const { box, score, component, responsibilities, landmarks } = lips;
+    const drawn = drawnBy(this.convention, landmarks, this.card.runtime.scheme);
+    return makeLips({ box, score, component, responsibilities }, drawn.map(single), this.card);
+  }
+
+  /**
+   * As `segment`, of a picture that is open, but as the model's reference has the lips.
+   *
+   * @internal
+   */
+  async asReference(picture: Picture, boxes?: readonly (Corners | Box)[]): Promise<Detections> {
     const { width, height } = picture;
     if (boxes) {
       const given = boxes.map((box, index) => candidate(givenBox(box, index, width, height)));

@@ -28,6 +28,7 @@ export interface Golden {
   locator: { picture: string; face: GoldenBox; pixels: string; mouth: GoldenBox; presence: number }[];
   pictures: Record<string, { reason: string; lips: GoldenLips[] }>;
   boxed: { picture: string; corners: [number, number, number, number]; lips: GoldenLips };
+  conventions: { picture: string; each: { name: string; lips: GoldenLips; tracked: XY[] }[] };
   labels: string;
   matte: string;
   svg: string;

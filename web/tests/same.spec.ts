@@ -134,6 +134,37 @@ test("a mouth whose box is given", async ({ page }) => {
   expect(apart(found.lips[0]!.landmarks, known.landmarks)).toBeLessThan(0.1);
 });
 
+test("lips in every convention of the model, in pictures and video; the reference's is the default", async ({ page }) => {
+  const { picture, each } = golden.conventions;
+  const found = await page.evaluate(
+    async ([picture, names]) => {
+      const image = await h.bitmap(`${picture}.png`);
+      const answers = [];
+      for (const convention of [undefined, ...names]) {
+        const lips = await h.LipSegmenter.load("/model", { runtimeUrl: "/ort/", threads: 1, convention });
+        const [seen] = (await lips.segment(image)).lips;
+        const [mouth] = (await lips.tracker().next(image, 0)).mouths;
+        answers.push({ seen: seen!, tracked: mouth!.lips });
+      }
+      const unknown = await h.LipSegmenter.load("/model", { convention: "nobody" }).catch((error: Error) => error.message);
+      return { answers, unknown };
+    },
+    [picture, each.map(({ name }) => name)] as const,
+  );
+  expect(each.length).toBeGreaterThan(1);
+  [each[0]!, ...each].forEach(({ lips, tracked }, index) => {
+    const own = found.answers[index]!;
+    expect(apart(own.seen.landmarks, lips.landmarks)).toBeLessThan(0.005 * lips.record.width);
+    expect(apart(own.tracked.landmarks, tracked)).toBeLessThan(0.005 * lips.record.width);
+    expect(own.seen.score).toBeCloseTo(lips.score, 1);
+    expect(own.seen.opening).toBeCloseTo(lips.record.opening, 2);
+  });
+  // They differ by more than the comparison allows.
+  expect(apart(each[0]!.lips.landmarks, each[1]!.lips.landmarks)).toBeGreaterThan(0.01 * each[0]!.lips.record.width);
+  const names = each.map(({ name }) => name);
+  expect(found.unknown).toBe(`this model has no convention "nobody"; it knows ${[names[0], ...names.slice(1).sort()].join(", ")}`);
+});
+
 test("sizes, label map, matte, SVG and JSON from the same landmarks", async ({ page }) => {
   const known = golden.pictures["smile"]!.lips[0]!;
   const found = await page.evaluate(async (known) => {
@@ -166,7 +197,7 @@ test("sizes, label map, matte, SVG and JSON from the same landmarks", async ({ p
   expect(Object.keys(found.json)).toEqual(Object.keys(golden.json));
   const [own, expected] = [found.json, golden.json].map((record) => (record["faces"] as Record<string, unknown>[])[0]!);
   expect(own).toEqual(expected);
-  const numbers = (svg: string): number[] => [...svg.matchAll(/-?\d+(\.\d+)?/g)].map(Number);
+  const numbers = (svg: string): number[] => [...svg.matchAll(/-?\d+(\.\d+)?/g)].map(([text]) => Number(text));
   const shape = (svg: string): string => svg.replace(/-?\d+(\.\d+)?/g, "0");
   expect(shape(found.svg)).toBe(shape(golden.svg));
   numbers(found.svg).forEach((value, at) => expect(value).toBeCloseTo(numbers(golden.svg)[at]!, 1));

@@ -126,7 +126,7 @@ export class Tracker {
 
   /** Asks the detector; returns tentative tracks: of lost mouths that may be seen again, and of new people. */
   private async search(picture: Picture): Promise<Track[]> {
-    const found = await this.segmenter.segmentPicture(picture);
+    const found = await this.segmenter.asReference(picture);
     let detections = found.lips.map((lips) => lips.box).sort((a, b) => longer(b) - longer(a));
     this.detections += 1;
     const followed = this.followed();
@@ -178,7 +178,7 @@ export class Tracker {
   private async look(picture: Picture, tracks: Track[]): Promise<TrackedLips[]> {
     if (!tracks.length) return [];
     const boxes = tracks.map((track) => track.viewBox());
-    const { lips: every } = await this.segmenter.segmentPicture(picture, boxes);
+    const { lips: every } = await this.segmenter.asReference(picture, boxes);
     const mouths: TrackedLips[] = [];
     tracks.forEach((track, index) => {
       const raw = every[index]!;
@@ -191,8 +191,10 @@ export class Tracker {
         return;
       }
       if (track.lowScores === 1) this.schedule.atOnce();
-      const lips = track.update(raw, box, this.time);
-      if (!fresh || this.admit(track)) mouths.push({ id: track.id, lips, raw });
+      const smoothed = track.update(raw, box, this.time);
+      if (fresh && !this.admit(track)) return;
+      // Moved at the very end: the track, and so the next frame's view, follows the reference's answer.
+      mouths.push({ id: track.id, lips: this.segmenter.inConvention(smoothed), raw: this.segmenter.inConvention(raw) });
     });
     return mouths;
   }
