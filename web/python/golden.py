@@ -103,7 +103,7 @@ def view_cases(segmenter: lipseg.LipSegmenter, images: dict[str, Pixels]) -> Ite
         "closed": Box(160, 212, 70, 28),
         "smile": Box(161.3, 208.7, 92.4, 41, 0.21),
         "open": Box(155, 215, 33, 24, -0.4),
-        "pout": Box(292, 300, 120, 60, 0.1),
+        "pout": Box(292, 300, 121, 60, 0.1),
         "large": Box(1003.2, 691.4, 302.5, 180.1, -0.07),
         "tilted": Box(240, 330, 199, 90, -0.5),
     }

@@ -3,11 +3,16 @@
 import { type Affine, after, apply, inverse, scaleOf } from "./geometry.js";
 import { type Picture, type Raster, rasterPicture } from "./picture.js";
 
-/** OpenCV samples at places rounded to this share of a pixel. */
+// What follows is OpenCV's arithmetic to the last bit: whole numbers here, single precision where it averages. What a network says can hang on a grey level where a mouth lies between two states.
+/** Places are summed in this share of a pixel, and sampled at the coarser one. */
+const SUMMED = 1024;
 const STEPS = 32;
+/** One, as a weight between two neighbours. */
+const ONE = 2048;
 /** From this many picture pixels a view pixel on, the picture is averaged before it is sampled. */
 const AVERAGED_FROM = 1.2;
 
+const single = Math.fround;
 const clip = (value: number, low: number, high: number): number => Math.min(Math.max(value, low), high);
 
 /** The pixels that a share of the output reaches into along one axis, and their weights. */
@@ -35,23 +40,9 @@ function areaWeights(from: number, to: number): Weights {
   return { first, count, weight };
 }
 
-function linearWeights(from: number, to: number): Weights {
-  const first = new Int32Array(to);
-  const count = new Int32Array(to);
-  const weight: Float32Array[] = [];
-  for (let i = 0; i < to; i++) {
-    const at = clip(((i + 0.5) * from) / to - 0.5, 0, from - 1);
-    const start = Math.min(Math.floor(at), from - 1);
-    const share = at - start;
-    first[i] = start;
-    count[i] = share > 0 ? 2 : 1;
-    weight.push(share > 0 ? Float32Array.of(1 - share, share) : Float32Array.of(1));
-  }
-  return { first, count, weight };
-}
-
-function resized(source: Raster, width: number, height: number, weights: typeof areaWeights): Raster {
-  const [columns, rows] = [weights(source.width, width), weights(source.height, height)];
+/** Returns a picture shrunk by averaging areas, each pixel by the share of it that counts. */
+export function averaged(source: Raster, width: number, height: number): Raster {
+  const [columns, rows] = [areaWeights(source.width, width), areaWeights(source.height, height)];
   const narrow = new Float32Array(3 * width * source.height);
   for (let y = 0; y < source.height; y++) {
     const row = 4 * y * source.width;
@@ -61,9 +52,9 @@ function resized(source: Raster, width: number, height: number, weights: typeof 
       let [r, g, b] = [0, 0, 0];
       for (let k = 0; k < own.length; k++, at += 4) {
         const w = own[k]!;
-        r += w * source.data[at]!;
-        g += w * source.data[at + 1]!;
-        b += w * source.data[at + 2]!;
+        r = single(r + single(w * source.data[at]!));
+        g = single(g + single(w * source.data[at + 1]!));
+        b = single(b + single(w * source.data[at + 2]!));
       }
       const to = 3 * (y * width + x);
       narrow[to] = r;
@@ -71,21 +62,22 @@ function resized(source: Raster, width: number, height: number, weights: typeof 
       narrow[to + 2] = b;
     }
   }
+  // OpenCV has a loop of its own for halves, which rounds up; every other rounds halves to even, as clamped arrays do.
+  const half = source.width === 2 * width && source.height === 2 * height ? 1e-3 : 0;
   const data = new Uint8ClampedArray(4 * width * height);
   for (let y = 0; y < height; y++) {
     const own = rows.weight[y]!;
     const start = rows.first[y]!;
     for (let x = 0; x < width; x++) {
-      let [r, g, b] = [0, 0, 0];
+      let [r, g, b] = [half, half, half];
       for (let k = 0; k < own.length; k++) {
         const w = own[k]!;
         const at = 3 * ((start + k) * width + x);
-        r += w * narrow[at]!;
-        g += w * narrow[at + 1]!;
-        b += w * narrow[at + 2]!;
+        r = single(r + single(w * narrow[at]!));
+        g = single(g + single(w * narrow[at + 1]!));
+        b = single(b + single(w * narrow[at + 2]!));
       }
       const to = 4 * (y * width + x);
-      // A clamped array rounds to the nearest.
       data[to] = r;
       data[to + 1] = g;
       data[to + 2] = b;
@@ -95,14 +87,45 @@ function resized(source: Raster, width: number, height: number, weights: typeof 
   return { width, height, data };
 }
 
-/** Returns a picture shrunk by averaging areas, each pixel by the share of it that counts. */
-export function averaged(source: Raster, width: number, height: number): Raster {
-  return resized(source, width, height, areaWeights);
+/** The two neighbours of each output pixel along one axis, and the weight of the second in `ONE`s. */
+function neighbours(from: number, to: number): { first: Int32Array; second: Int32Array; share: Int32Array } {
+  const [first, second, share] = [new Int32Array(to), new Int32Array(to), new Int32Array(to)];
+  for (let i = 0; i < to; i++) {
+    const at = clip(single((i + 0.5) * (from / to) - 0.5), 0, from - 1);
+    first[i] = Math.floor(at);
+    second[i] = Math.min(first[i]! + 1, from - 1);
+    share[i] = Math.round((at - first[i]!) * ONE);
+  }
+  return { first, second, share };
 }
 
 /** Returns a picture resized by interpolating between neighbours. */
 export function interpolated(source: Raster, width: number, height: number): Raster {
-  return resized(source, width, height, linearWeights);
+  const [columns, rows] = [neighbours(source.width, width), neighbours(source.height, height)];
+  const narrow = new Int32Array(3 * width * source.height);
+  for (let y = 0; y < source.height; y++) {
+    const row = 4 * y * source.width;
+    for (let x = 0; x < width; x++) {
+      const [left, right, share] = [row + 4 * columns.first[x]!, row + 4 * columns.second[x]!, columns.share[x]!];
+      const to = 3 * (y * width + x);
+      for (let k = 0; k < 3; k++) {
+        // OpenCV drops four bits here and sixteen of each product below.
+        narrow[to + k] = (source.data[left + k]! * (ONE - share) + source.data[right + k]! * share) >> 4;
+      }
+    }
+  }
+  const data = new Uint8ClampedArray(4 * width * height).fill(255);
+  for (let y = 0; y < height; y++) {
+    const [upper, lower, share] = [3 * width * rows.first[y]!, 3 * width * rows.second[y]!, rows.share[y]!];
+    for (let x = 0; x < width; x++) {
+      const to = 4 * (y * width + x);
+      for (let k = 0; k < 3; k++) {
+        const [above, below] = [narrow[upper + 3 * x + k]!, narrow[lower + 3 * x + k]!];
+        data[to + k] = ((((ONE - share) * above) >> 16) + ((share * below) >> 16) + 2) >> 2;
+      }
+    }
+  }
+  return { width, height, data };
 }
 
 /**
@@ -122,12 +145,18 @@ function sample(
 ): void {
   const { data, width: columns, height: rows } = source;
   const [right, bottom] = [columns - 1, rows - 1];
+  const across = Float64Array.from({ length: 2 * width }, (_, at) =>
+    Math.round((at < width ? map.a : map.d) * (at % width) * SUMMED),
+  );
+  const ratio = SUMMED / STEPS;
   for (let y = 0; y < height; y++) {
+    const startX = Math.round((map.b * y + map.c) * SUMMED) + ratio / 2;
+    const startY = Math.round((map.e * y + map.f) * SUMMED) + ratio / 2;
     for (let x = 0; x < width; x++) {
-      const u = Math.round((map.a * x + map.b * y + map.c) * STEPS) / STEPS;
-      const v = Math.round((map.d * x + map.e * y + map.f) * STEPS) / STEPS;
-      const [x0, y0] = [Math.floor(u), Math.floor(v)];
-      const [fx, fy] = [u - x0, v - y0];
+      const u = Math.floor((startX + across[x]!) / ratio);
+      const v = Math.floor((startY + across[width + x]!) / ratio);
+      const [x0, y0] = [Math.floor(u / STEPS), Math.floor(v / STEPS)];
+      const [fx, fy] = [u - STEPS * x0, v - STEPS * y0];
       const left = 4 * clip(x0, 0, right);
       const next = 4 * clip(x0 + 1, 0, right);
       const upper = 4 * columns * clip(y0, 0, bottom);
@@ -141,7 +170,8 @@ function sample(
           if (x0 < 0 || x0 > right || y0 + 1 < 0 || y0 + 1 > bottom) r = border;
           if (x0 + 1 < 0 || x0 + 1 > right || y0 + 1 < 0 || y0 + 1 > bottom) s = border;
         }
-        out[to + k] = Math.floor((p * (1 - fx) + q * fx) * (1 - fy) + (r * (1 - fx) + s * fx) * fy + 0.5);
+        const sum = (p * (STEPS - fx) + q * fx) * (STEPS - fy) + (r * (STEPS - fx) + s * fx) * fy;
+        out[to + k] = Math.floor((sum + (STEPS * STEPS) / 2) / (STEPS * STEPS));
       }
       if (channels === 4) out[to + 3] = 255;
     }
