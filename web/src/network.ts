@@ -32,6 +32,11 @@ export function configure(options: RuntimeOptions, runtime: Runtime = wasm): voi
   runtime.env.logLevel = "error";
 }
 
+/** Has the runtime fetched and compiled while the model's files come: it has no call for that, so it is given no network. */
+export function startRuntime(runtime: Runtime = wasm): void {
+  runtime.InferenceSession.create(new Uint8Array(), { logSeverityLevel: 4 }).catch(() => {});
+}
+
 /** A network ready to run. */
 export class Network {
   private constructor(

@@ -9,7 +9,7 @@ import { type Affine, fromUnit, mouthView } from "./geometry.js";
 import { type Detections, extentOf, type Lips, makeLips } from "./lips.js";
 import { Locator, LOCATOR_OUTPUTS } from "./locator.js";
 import { type Candidate, candidate, findMouths } from "./mouths.js";
-import { configure, Network, openViews, type RuntimeOptions } from "./network.js";
+import { configure, Network, openViews, type RuntimeOptions, startRuntime } from "./network.js";
 import { type ImageSource, openPicture, type Picture } from "./picture.js";
 import { type Part, partShown, warp, warpPart } from "./resample.js";
 import { Tracker } from "./tracking/tracker.js";
@@ -64,16 +64,20 @@ export class LipSegmenter {
       throw new LipsegError(`the least score must be from 0 to 1, not ${options.minScore}`);
     }
     configure(options);
+    startRuntime();
     const folder = new URL(String(modelUrl).replace(/\/?$/, "/"), globalThis.location?.href);
+    // All at once: what the card names for certain comes while it is being read.
+    const content = fetched(new URL(CASCADE, folder));
+    content.catch(() => {});
     const card = parseCard(new TextDecoder().decode(await fetched(new URL(CARD, folder))), CARD);
     const { runtime, constants } = card;
     const convention = conventionOf(runtime, options.convention);
     const backend = options.backend ?? "wasm";
     const own = options.detector;
-    // All at once: the files come while the first network is being compiled.
-    const network = async (name: string): Promise<Uint8Array> => checked(await fetched(new URL(name, folder)), name, card);
+    const network = async (name: string, content = fetched(new URL(name, folder))): Promise<Uint8Array> =>
+      checked(await content, name, card);
     const [cascade, located, faces] = await Promise.all([
-      network(CASCADE).then((content) => openViews(content, CASCADE, runtime.view.size, OUTPUTS, backend)),
+      network(CASCADE, content).then((content) => openViews(content, CASCADE, runtime.view.size, OUTPUTS, backend)),
       runtime.locator &&
         network(LOCATOR).then((content) => openViews(content, LOCATOR, runtime.locator!.view.size, LOCATOR_OUTPUTS, "wasm")),
       own ?? fetched(new URL(constants.detector.file, folder)).then((content) => Network.open(content, constants.detector.file)),
