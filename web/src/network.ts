@@ -20,8 +20,16 @@ export interface RuntimeOptions {
 /** Views that go through a network at once. */
 const CHUNK = 32;
 
+/** What the runtimes were last told; WebGPU's comes later, and as a script of its own knows nothing of it. */
+let told: RuntimeOptions = {};
+
 /** Sets what can be set only before the first network is opened. */
-export function configure(options: RuntimeOptions, runtime: Runtime = wasm): void {
+export function configure(options: RuntimeOptions): void {
+  told = options;
+  set(options, wasm);
+}
+
+function set(options: RuntimeOptions, runtime: Runtime): void {
   const isolated = globalThis.crossOriginIsolated === true;
   const cores = globalThis.navigator?.hardwareConcurrency ?? 1;
   runtime.env.wasm.numThreads = isolated ? (options.threads ?? Math.min(4, Math.max(1, cores >> 1))) : 1;
@@ -33,8 +41,8 @@ export function configure(options: RuntimeOptions, runtime: Runtime = wasm): voi
 }
 
 /** Has the runtime fetched and compiled while the model's files come: it has no call for that, so it is given no network. */
-export function startRuntime(runtime: Runtime = wasm): void {
-  runtime.InferenceSession.create(new Uint8Array(), { logSeverityLevel: 4 }).catch(() => {});
+export function startRuntime(): void {
+  wasm.InferenceSession.create(new Uint8Array(), { logSeverityLevel: 4 }).catch(() => {});
 }
 
 /** A network ready to run. */
@@ -53,8 +61,9 @@ export class Network {
    * @throws LipsegError if it is no network that ONNX Runtime can load
    */
   static async open(content: Uint8Array, origin: string, backend: "wasm" | "webgpu" = "wasm"): Promise<Network> {
-    const runtime = backend === "webgpu" ? ((await import("onnxruntime-web/webgpu")) as unknown as Runtime) : wasm;
     try {
+      const runtime = backend === "webgpu" ? ((await import("onnxruntime-web/webgpu")) as unknown as Runtime) : wasm;
+      if (runtime !== wasm) set(told, runtime);
       const session = await runtime.InferenceSession.create(content, {
         executionProviders: [backend],
         graphOptimizationLevel: "all",
