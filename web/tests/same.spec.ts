@@ -272,6 +272,15 @@ test("the library works in a worker", async ({ page }) => {
   expect(apart(landmarks, golden.pictures["smile"]!.lips[0]!.landmarks)).toBeLessThan(0.5);
 });
 
+test("where the graphics card cannot be used WebAssembly answers", async ({ page }) => {
+  const [backend, landmarks] = await page.evaluate(async () => {
+    const lips = await h.LipSegmenter.load("/model", { runtimeUrl: "/ort/", threads: 1, backend: "fastest" });
+    return [lips.backend, (await lips.segment(await h.bitmap("smile.png"))).lips[0]!.landmarks] as const;
+  });
+  expect(backend).toBe("wasm");
+  expect(apart(landmarks, golden.pictures["smile"]!.lips[0]!.landmarks)).toBeLessThan(0.1);
+});
+
 test("errors say what is wrong", async ({ page }) => {
   const messages = await page.evaluate(async () => {
     const lips = await h.segmenter();
