@@ -1,6 +1,7 @@
 """The model folder that the browser gets: the shipped networks, a detector for any size, the constants of the code."""
 
 import json
+import re
 import runpy
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from lipseg.errors import ModelError
 from lipseg.inference import yunet
-from lipseg.inference.card import CARD, CASCADE, DEFAULT_MODEL, LOCATOR, read_card
+from lipseg.inference.card import CARD, CASCADE, DEFAULT_MODEL, FORMAT, LOCATOR, read_card
 from lipseg.makeup.finish import FINISHES
 from lipseg.tracking import TrackParams
 
@@ -57,6 +58,11 @@ def test_a_damaged_model_leaves_the_old_folder(folder, tmp_path):
     with pytest.raises(ModelError, match=r"cascade\.onnx: not the file that card\.json describes"):
         SCRIPT["write_folder"](damaged, folder)
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_the_browser_reads_the_format_that_is_written():
+    text = (ROOT / "web" / "src" / "card.ts").read_text(encoding="utf-8")
+    assert re.findall(r"^const FORMAT = (\d+);$", text, re.MULTILINE) == [str(FORMAT)]
 
 
 def test_no_number_of_the_constants_is_typed_in_typescript():

@@ -405,6 +405,8 @@ function listen(): void {
     });
   }
   contours.addEventListener("change", draw);
+  // The lines' width on the screen stays when the window's changes.
+  new ResizeObserver(draw).observe(view);
   faceChoice.addEventListener("change", tell);
   downloads.forEach((button) => button.addEventListener("click", () => void download(button.id)));
 }

@@ -159,7 +159,7 @@ def convention_cases(segmenter: lipseg.LipSegmenter, image: Pixels) -> Iterator[
 
 
 def film(frames: int = FILM_FRAMES) -> Iterator[tuple[Pixels, NDArray[Any]]]:
-    """Yields the frames of a face that sways and nods about, with its (56, 2) landmarks; the last leads to the first."""
+    """Yields the frames of a face that sways and nods, with its (56, 2) landmarks; the last leads to the first."""
     image, points = face("smile", 480, 2)
     centre = np.array([(image.shape[1] - 1) / 2, (image.shape[0] - 1) / 2])
     for index in range(frames):
