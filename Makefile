@@ -7,7 +7,7 @@ export DVC_NO_ANALYTICS := 1
 SPREAD := -n 2 --dist worksteal
 FAST := -m "not pipeline" $(SPREAD)
 
-.PHONY: web/public/model help setup repro test check fast coverage pipeline web web-serve web-golden web-test release-model verify-model lock clean
+.PHONY: help setup repro test check fast coverage pipeline web web-serve web-golden web-test release-model verify-model lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -66,6 +66,7 @@ web/node_modules/.installed: web/package.json web/package-lock.json web/.npmrc
 	@touch $@
 
 # The browser's model folder: the shipped one, the face detector's file and the constants of the code.
+.PHONY: web/public/model
 web/public/model: setup
 	python web/python/model_folder.py --out $@
 
