@@ -14,7 +14,8 @@ test.afterEach(() => expect(wrong).toEqual([]));
 
 async function open(page: Page, query = ""): Promise<void> {
   const own = new URL(test.info().project.use.baseURL!).origin;
-  page.on("request", (request) => {
+  // The context's requests are the page's and its worker's.
+  page.context().on("request", (request) => {
     const { protocol, origin } = new URL(request.url());
     if (!["blob:", "data:"].includes(protocol) && origin !== own) wrong.push(`a request to ${request.url()}`);
     if (request.method() !== "GET") wrong.push(`${request.method()} ${request.url()}`);
