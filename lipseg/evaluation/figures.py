@@ -188,7 +188,7 @@ def calibration_plot(curves: Mapping[str, Sequence[Any]], bins: Mapping[str, Seq
         mine = ranking == name
         left.plot(100 * coverage[mine], 100 * contour[mine], color=SERIES[(1, 2, 3)[i % 3]], label=name)
     left.set_xlabel("faces kept [%]")
-    left.set_ylabel("mean contour error [% of inter-ocular distance]")
+    left.set_ylabel("mean contour error\n[% of inter-ocular distance]")
     left.set_ylim(bottom=0)
     legend(left)
     right.plot([0, 1], [0, 1], color=RULE)
