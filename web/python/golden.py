@@ -9,6 +9,7 @@ import base64
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,11 @@ from lipseg.data.synthesize import draw_face
 from lipseg.files import whole_folder
 from lipseg.formats.record import PictureRecord, face_record
 from lipseg.formats.svg import SvgWriter
-from lipseg.geometry import Affine, from_unit, warp
+from lipseg.geometry import Affine, View, from_unit, warp
+from lipseg.inference import views
 from lipseg.inference.lips import Lips
 from lipseg.inference.locator import face_to_image
+from lipseg.inference.part import part_shown
 from lipseg.inference.yunet import YuNetDetector
 from lipseg.makeup.finish import FINISHES
 from lipseg.makeup.lipstick import paint_lips
@@ -111,11 +114,15 @@ def view_cases(segmenter: lipseg.LipSegmenter, images: dict[str, Pixels]) -> Ite
         to_image = view.of(box)
         pixels = warp(images[name], to_image, view.size)
         said = segmenter.predictor(pixels[None])
+        wide = View(round(views._AROUND * view.size), view.shape, views._AROUND * view.margin)
+        second = replace(box, cx=box.cx + 3, roll=box.roll + 0.1)
+        again = part_shown(images[name], wide.of(box), wide.size).view(view.of(second), view.size)
         yield {
             "picture": name,
             "box": box_json(box),
             "matrix": to_image.matrix.tolist(),
             "pixels": encoded(pixels),
+            "again": {"box": box_json(second), "pixels": encoded(again)},
             "points": from_unit(said.points_unit[0].astype(float), view.size).tolist(),
             "score": float(said.score[0]),
             "component": int(said.component[0]),

@@ -260,7 +260,9 @@ export function partShown(picture: Picture, map: Affine, size: number): Part {
     Math.min(Math.ceil((to[k]! - from[k]!) / block), Math.floor((limit[k]! - from[k]!) / block)),
   ) as [number, number];
   const read = picture.read(from[0], from[1], from[0] + count[0] * block, from[1] + count[1] * block);
-  const raster = block > 1 ? averaged(read, count[0], count[1]) : { ...read, data: read.data.slice() };
+  // Not spread: what a canvas gives has its width and height from its class.
+  const kept = { width: read.width, height: read.height, data: read.data.slice() };
+  const raster = block > 1 ? averaged(read, count[0], count[1]) : kept;
   const half = (block - 1) / 2;
   const toImage = { a: block, b: 0, c: from[0] + half, d: 0, e: block, f: from[1] + half };
   return { picture: rasterPicture(raster), toImage };

@@ -23,7 +23,7 @@ export interface GoldenLips {
 }
 
 export interface Golden {
-  views: { picture: string; box: GoldenBox; matrix: number[][]; pixels: string; points: XY[]; score: number; component: number }[];
+  views: { picture: string; box: GoldenBox; matrix: number[][]; pixels: string; again: { box: GoldenBox; pixels: string }; points: XY[]; score: number; component: number }[];
   attempts: { picture: string; attempts: (GoldenBox & { score: number; origin: string })[][] }[];
   locator: { picture: string; face: GoldenBox; pixels: string; mouth: GoldenBox; presence: number }[];
   pictures: Record<string, { reason: string; lips: GoldenLips[] }>;

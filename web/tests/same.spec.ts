@@ -18,7 +18,7 @@ const test = base.extend<object, { shared: Page }>({
 });
 
 for (const [index, known] of golden.views.entries()) {
-  test(`view ${index} of ${known.picture}: the same pixels, and the same landmarks from the same pixels`, async ({ page }) => {
+  test(`view ${index} of ${known.picture}: the same pixels, in a second view too, and the same landmarks from the same pixels`, async ({ page }) => {
     const found = await page.evaluate(async (known) => {
       const lips = await h.segmenter();
       const { view, scheme } = lips.card.runtime;
@@ -27,14 +27,22 @@ for (const [index, known] of golden.views.entries()) {
       const pixels = h.bytes(known.pixels);
       const own = h.resample.warp(picture, map, view.size);
       const difference = own.reduce((sum, value, at) => sum + Math.abs(value - pixels[at]!), 0) / own.length;
+      const { around } = lips.card.constants.finding;
+      const wide = { ...view, size: Math.round(around * view.size), margin: around * view.margin };
+      const part = h.resample.partShown(picture, h.geometry.mouthView(wide, { ...known.box, score: 1, origin: "" }), wide.size);
+      const second = h.geometry.mouthView(view, { ...known.again.box, score: 1, origin: "" });
+      const secondPixels = h.bytes(known.again.pixels);
+      const seen = h.resample.warpPart(part, second, view.size);
+      const again = seen.reduce((sum, value, at) => sum + Math.abs(value - secondPixels[at]!), 0) / own.length;
       const network = await h.network("cascade.onnx");
       const said = await network.look([pixels], view.size, ["points_unit", "score", "component"]);
       const points = h.geometry.fromUnit(said["points_unit"]!, 0, scheme.points, view.size, h.geometry.IDENTITY);
-      return { map, difference, points, score: said["score"]![0]!, component: said["component"]![0]! };
+      return { map, difference, again, points, score: said["score"]![0]!, component: said["component"]![0]! };
     }, known);
     const { a, b, c, d, e, f } = found.map;
     [[a, b, c], [d, e, f]].flat().forEach((value, at) => expect(value).toBeCloseTo(known.matrix.flat()[at]!, 9));
     expect(found.difference).toBeLessThan(0.25);
+    expect(found.again).toBeLessThan(0.25);
     expect(farthest(found.points, known.points)).toBeLessThan(0.1);
     expect(found.score).toBeCloseTo(known.score, 3);
     expect(found.component).toBe(known.component);
