@@ -1,8 +1,13 @@
 import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
 import { defineConfig } from "@playwright/test";
 
 const PORT = 5199;
-const chromium = process.env["CHROMIUM"] ?? ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
+// As scripts/missing.sh looks for it.
+const folders = process.env["PATH"]?.split(delimiter) ?? [];
+const chromium =
+  process.env["CHROMIUM"] ??
+  ["chromium", "chromium-browser", "google-chrome"].flatMap((name) => folders.map((folder) => join(folder, name))).find(existsSync);
 
 export default defineConfig({
   testDir: "tests",
