@@ -7,7 +7,7 @@ export DVC_NO_ANALYTICS := 1
 SPREAD := -n 2 --dist worksteal
 FAST := -m "not pipeline" $(SPREAD)
 
-.PHONY: help setup repro test check fast coverage pipeline release-model verify-model lock clean
+.PHONY: help setup repro test check fast coverage pipeline docs docs-serve dist version release-model verify-model lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -58,7 +58,29 @@ coverage: setup ## the fast tests, and which lines they run: half as long again
 pipeline: setup ## the slow tests: real runs of the pipeline
 	python -m pytest -m pipeline $(SPREAD)
 
-# The folder of each source's faces, and what Helen's may lack (data/README.md).
+.venv/.docs: .venv/.test $(LOCKS)/docs.lock
+	$(INSTALL) --require-hashes -r $(LOCKS)/docs.lock
+	python $(LOCKS)/check.py
+	@touch $@
+
+# Material says on every build what it thinks of MkDocs' next release.
+docs: export NO_MKDOCS_2_WARNING := true
+docs: .venv/.docs ## try every snippet of README and docs, and build the site in build/site, strictly
+	python -m pytest $(SPREAD) tests/docs
+	python -m tools.docs
+	mkdocs build --strict --quiet
+	@echo "the site: build/site/index.html"
+
+docs-serve: docs ## and show it on http://localhost:8000
+	mkdocs serve
+
+dist: setup ## build wheel, sdist and, after `make web`, the npm package in dist/, and try each from an empty folder
+	python -m tools.dist
+
+version: setup ## write the version of pyproject.toml to the other files that hold it
+	python -m tools.dist --stamp
+
+# The folder of each source's faces, and what Helen's may lack (docs/datasets.md).
 FACES = $(foreach name,HELEN CELEBAMASK IBUG MASKS,$(if $($(name)),--source "$(shell tr A-Z a-z <<< $(name))=$($(name))")) \
 	$(if $(HELEN_SCALE),--file "helen/scale.csv=$(HELEN_SCALE)")
 
@@ -72,6 +94,8 @@ lock: ## pin every dependency anew (needs uv); give UPGRADE=--upgrade for the ne
 	uv pip compile pyproject.toml --all-extras --group build --group dev $(COMPILE) -o $(LOCKS)/test.lock
 	uv pip compile pyproject.toml --extra train --group build -c $(LOCKS)/test.lock $(COMPILE) -o $(LOCKS)/pipeline.lock
 	uv pip compile --group build -c $(LOCKS)/test.lock $(COMPILE) -o $(LOCKS)/build.lock
+	uv pip compile --group docs -c $(LOCKS)/test.lock $(COMPILE) -o $(LOCKS)/docs.lock
 
 clean: ## remove what can be made again, the cache and the environment apart
+	rm -rf dist docs/app build/docs build/site
 	rm -rf .checkpoints .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
