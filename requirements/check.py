@@ -143,7 +143,9 @@ def main() -> None:
         sys.exit(1)
     print("locks: closed, " + ", ".join(f"{lock} {len(pins)} packages" for lock, pins in versions.items()))
     if left_out:
-        print(f"locks: {', '.join(left_out)}: pins and hashes alone were looked at, since `make docs` did not install it")
+        print(
+            f"locks: {', '.join(left_out)}: pins and hashes alone were looked at, since `make docs` did not install it"
+        )
 
 
 if __name__ == "__main__":

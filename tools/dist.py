@@ -1,9 +1,9 @@
 """Builds what a release consists of, and tries each from an empty folder: wheel, sdist, and the npm package.
 
-``python -m tools.dist`` writes to ``dist/``. The version is that of ``pyproject.toml``: ``--stamp`` writes it to the other
-files that hold it, ``CITATION.cff`` and ``web/package.json``, and a build refuses files that differ. Wheel and sdist are
-installed into fresh environments with the package registry's releases; the npm package, which is built where ``web/`` is and
-was built (``make web``), into a fresh folder.
+``python -m tools.dist`` writes to ``dist/``. The version is that of ``pyproject.toml``: ``--stamp`` writes it to the
+other files that hold it, ``CITATION.cff`` and ``web/package.json``, and a build refuses files that differ. Wheel and
+sdist are installed into fresh environments with the package registry's releases; the npm package, which comes where
+there is a ``web/``, into a fresh folder.
 """
 
 import argparse
@@ -27,14 +27,14 @@ ROOT = Path(__file__).parents[1]
 WEB = Path("web")
 # Where else the version stands: (file, what precedes it, what follows).
 _COPIES = (
-    ("CITATION.cff", r"(?m)^version: ", r"$"),
-    ("web/package.json", r'(?m)^  "version": "', r'",$'),
-    ("web/package-lock.json", r'(?m)^  "version": "', r'",$'),
-    ("web/package-lock.json", r'(?m)^      "name": "lipseg",\n      "version": "', r'",$'),
+    ("CITATION.cff", r"^version: ", r"$"),
+    ("web/package.json", r'^  "version": "', r'",?$'),
+    ("web/package-lock.json", r'^  "version": "', r'",?$'),
+    ("web/package-lock.json", r'^      "name": "lipseg",\n      "version": "', r'",?$'),
 )
 _VERSION = r"\d+(?:\.\d+)+\w*"
 _TRIAL = """
-import json, subprocess, sys
+import sys
 import lipseg
 (lips,) = lipseg.LipSegmenter()("face.png")
 assert lips.outer.shape == (28, 2), lips.outer.shape
@@ -44,7 +44,8 @@ _NODE_TRIAL = """
 import { readFile } from "node:fs/promises";
 const lipseg = await import("lipseg");
 const card = JSON.parse(await readFile("node_modules/lipseg/dist/lib/model/card.json", "utf8"));
-if (typeof lipseg.LipSegmenter.load !== "function" || card.format === undefined) throw new Error("no LipSegmenter, or no model");
+if (typeof lipseg.LipSegmenter.load !== "function") throw new Error("no LipSegmenter");
+if (card.format === undefined) throw new Error("the model's card has no format");
 """
 
 
@@ -68,7 +69,7 @@ def copies(root: Path = ROOT) -> list[tuple[Path, str, re.Pattern[str]]]:
         file = root / name
         if not file.exists():
             continue
-        place = re.compile(f"({before})({_VERSION})({after})")
+        place = re.compile(f"({before})({_VERSION})({after})", re.MULTILINE)
         there = place.search(file.read_text(encoding="utf-8"))
         if there is None:
             raise DistError(f"{name}: holds no version where one is expected ({before})")

@@ -1,6 +1,6 @@
-"""Writes what the pages include: the help of every command, the model's card, and the browser's page where it was built.
+"""Writes what the pages include: the help of every command, the model's card, the browser's page where it was built.
 
-``python -m tools.docs`` fills ``build/docs`` and ``docs/app``, which git does not keep; ``make docs`` then builds the site.
+``python -m tools.docs`` fills ``build/docs`` and ``docs/app``, which git ignores; ``make docs`` then builds the site.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """How the snippets of a page are tried: Python and commands run in their order, in a folder with drawn faces.
 
-A block of commands that needs other data, minutes or a network follows a line ``<!-- checked: REASON -->``, which readers
-do not see. Its commands are not run: each is checked by a rule of its program, such as that the options exist.
+A block of commands that needs other data, minutes or a network follows a line ``<!-- checked: REASON -->``, which
+readers do not see. Its commands are not run: each is checked by a rule of its program, such as that the options exist.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import typer.main
@@ -70,10 +71,8 @@ def _run(line: str, words: list[str]) -> None:
     if words[0] == "lipseg" and "|" not in words:
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
-            try:
-                main(words[1:])
-            except SystemExit as stop:
-                assert not stop.code, f"{line}: exit code {stop.code}"
+            code = _exit_code(lambda: main(words[1:]))
+        assert not code, f"{line}: exit code {code}"
         if file:
             Path(file).write_text(out.getvalue(), encoding="utf-8")
         return
@@ -83,6 +82,14 @@ def _run(line: str, words: list[str]) -> None:
         ["bash", "-euo", "pipefail", "-c", line], env=env, capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, f"{line}: {done.stderr}"
+
+
+def _exit_code(run: Callable[[], object]) -> int | str | None:
+    try:
+        run()
+    except SystemExit as stop:
+        return stop.code
+    return 0
 
 
 def _check(line: str, words: list[str]) -> None:
@@ -139,11 +146,10 @@ def _help(module: str) -> str:
     sys.argv = [module, "--help"]
     try:
         with contextlib.redirect_stdout(out):
-            importlib.import_module(module).main()
-    except SystemExit as stop:
-        assert not stop.code
+            code = _exit_code(importlib.import_module(module).main)
     finally:
         sys.argv = before
+    assert not code, f"{module} --help: exit code {code}"
     return out.getvalue()
 
 
@@ -163,7 +169,7 @@ def _npm(words: list[str]) -> None:
 def _dvc(words: list[str]) -> None:
     known = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     assert words[:1] in (["repro"], ["dag"], ["exp"]), words
-    for flag, setting in zip(words, words[1:], strict=False):
+    for flag, setting in pairwise(words):
         if flag == "-S":
             section, _, key = setting.partition("=")[0].partition(".")
             assert key in known[section], setting
