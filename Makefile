@@ -68,7 +68,7 @@ docs: export NO_MKDOCS_2_WARNING := true
 docs: .venv/.docs ## try every snippet of README and docs, and build the site in build/site, strictly
 	python -m pytest $(SPREAD) tests/docs
 	python -m tools.docs
-	mkdocs build --strict --quiet
+	mkdocs build --strict
 	@echo "the site: build/site/index.html"
 
 docs-serve: docs ## and show it on http://localhost:8000
