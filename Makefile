@@ -7,7 +7,7 @@ export DVC_NO_ANALYTICS := 1
 SPREAD := -n 2 --dist worksteal
 FAST := -m "not pipeline" $(SPREAD)
 
-.PHONY: help setup repro test check fast coverage pipeline docs docs-serve dist version release-model verify-model lock clean
+.PHONY: help setup repro test check fast coverage pipeline release-model verify-model lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -58,10 +58,22 @@ coverage: setup ## the fast tests, and which lines they run: half as long again
 pipeline: setup ## the slow tests: real runs of the pipeline
 	python -m pytest -m pipeline $(SPREAD)
 
+# The folder of each source's faces, and what Helen's may lack (docs/datasets.md).
+FACES = $(foreach name,HELEN CELEBAMASK IBUG MASKS,$(if $($(name)),--source "$(shell tr A-Z a-z <<< $(name))=$($(name))")) \
+	$(if $(HELEN_SCALE),--file "helen/scale.csv=$(HELEN_SCALE)")
+
+release-model: setup ## rebuild the model that comes along, from HELEN=DIR CELEBAMASK=DIR, and put it into the package
+	python -m stages.release $(FACES) --preset $(or $(PRESET),presets/shipped.yaml)
+
+verify-model: setup ## check the model that comes along; with HELEN=DIR CELEBAMASK=DIR, rebuild it and compare
+	python -m stages.verify $(FACES)
+
 .venv/.docs: .venv/.test $(LOCKS)/docs.lock
 	$(INSTALL) --require-hashes -r $(LOCKS)/docs.lock
 	python $(LOCKS)/check.py
 	@touch $@
+
+.PHONY: docs docs-serve dist version
 
 # Material says on every build what it thinks of MkDocs' next release.
 docs: export NO_MKDOCS_2_WARNING := true
@@ -79,16 +91,6 @@ dist: setup ## build wheel, sdist and, after `make web`, the npm package in dist
 
 version: setup ## write the version of pyproject.toml to the other files that hold it
 	python -m tools.dist --stamp
-
-# The folder of each source's faces, and what Helen's may lack (docs/datasets.md).
-FACES = $(foreach name,HELEN CELEBAMASK IBUG MASKS,$(if $($(name)),--source "$(shell tr A-Z a-z <<< $(name))=$($(name))")) \
-	$(if $(HELEN_SCALE),--file "helen/scale.csv=$(HELEN_SCALE)")
-
-release-model: setup ## rebuild the model that comes along, from HELEN=DIR CELEBAMASK=DIR, and put it into the package
-	python -m stages.release $(FACES) --preset $(or $(PRESET),presets/shipped.yaml)
-
-verify-model: setup ## check the model that comes along; with HELEN=DIR CELEBAMASK=DIR, rebuild it and compare
-	python -m stages.verify $(FACES)
 
 lock: ## pin every dependency anew (needs uv); give UPGRADE=--upgrade for the newest releases
 	uv pip compile pyproject.toml --all-extras --group build --group dev $(COMPILE) -o $(LOCKS)/test.lock
