@@ -58,7 +58,7 @@ coverage: setup ## the fast tests, and which lines they run: half as long again
 pipeline: setup ## the slow tests: real runs of the pipeline
 	python -m pytest -m pipeline $(SPREAD)
 
-# The folder of each source's faces, and what Helen's may lack (docs/datasets.md).
+# The folder of each source's faces, and what Helen's may lack (data/README.md).
 FACES = $(foreach name,HELEN CELEBAMASK IBUG MASKS,$(if $($(name)),--source "$(shell tr A-Z a-z <<< $(name))=$($(name))")) \
 	$(if $(HELEN_SCALE),--file "helen/scale.csv=$(HELEN_SCALE)")
 
