@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image
 
 from lipseg.data.synthesize import draw_face
+from lipseg.inference.card import CASCADE, DEFAULT_MODEL, LOCATOR
 
 ROOT = Path(__file__).parents[1]
 WEB = Path("web")
@@ -109,6 +110,20 @@ def _run(*words: object, cwd: Path) -> None:
         raise DistError(f"{' '.join(map(str, words))}: {told[-1] if told else f'exit code {done.returncode}'}")
 
 
+def check_browser(library: Path, model: Path = DEFAULT_MODEL) -> None:
+    """Compares the networks that the browser's library was built with to those of a model's folder.
+
+    Raises:
+        DistError: if there is no library, or its networks are other ones.
+    """
+    if not (library / "lipseg.js").exists():
+        raise DistError(f"{library}: not built; run `make web` first")
+    for name in (CASCADE, LOCATOR):
+        built = library / "model" / name
+        if not built.exists() or built.read_bytes() != (model / name).read_bytes():
+            raise DistError(f"{built}: not the network that comes along; run `make web` again")
+
+
 def build(out: Path) -> list[Path]:
     """Writes wheel and sdist, and the npm package where web/dist/lib was built, to a folder that is made anew.
 
@@ -120,8 +135,7 @@ def build(out: Path) -> list[Path]:
     _run(sys.executable, "-m", "hatchling", "build", "-d", out, cwd=ROOT)
     web = ROOT / WEB
     if (web / "package.json").exists():
-        if not (web / "dist" / "lib" / "lipseg.js").exists():
-            raise DistError("web/dist/lib: not built; run `make web` first")
+        check_browser(web / "dist" / "lib")
         _run("npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", out, cwd=web)
     return sorted(out.iterdir())
 

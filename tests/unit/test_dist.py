@@ -5,7 +5,8 @@ import shutil
 
 import pytest
 
-from tools.dist import ROOT, DistError, check, copies, stamp, version
+from lipseg.inference.card import CASCADE, DEFAULT_MODEL, LOCATOR
+from tools.dist import ROOT, DistError, check, check_browser, copies, stamp, version
 
 
 @pytest.fixture
@@ -47,3 +48,17 @@ def test_a_file_without_a_version_is_named(project):
     (project / "CITATION.cff").write_text("title: lipseg\n")
     with pytest.raises(DistError, match=r"CITATION.cff: holds no version"):
         copies(project)
+
+
+def test_a_browser_s_library_of_another_model_is_refused(tmp_path):
+    with pytest.raises(DistError, match="not built"):
+        check_browser(tmp_path)
+    (tmp_path / "lipseg.js").touch()
+    (tmp_path / "model").mkdir()
+    for name in (CASCADE, LOCATOR):
+        shutil.copy(DEFAULT_MODEL / name, tmp_path / "model")
+    check_browser(tmp_path)
+    with (tmp_path / "model" / LOCATOR).open("ab") as file:
+        file.write(b"other")
+    with pytest.raises(DistError, match="make web"):
+        check_browser(tmp_path)
