@@ -9,7 +9,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 import yaml
-from snippets import ROOT, leftover, page
+from snippets import ROOT, check, leftover, page
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Of code blocks: what is tried here or by another test of this folder, and what is no code.
@@ -73,6 +73,14 @@ def test_no_snippet_escapes(path):
     languages = re.findall(r"^ *```([^\n]+)\n.*?^ *```$", text, re.MULTILINE | re.DOTALL)
     assert {language.split()[0] for language in languages} <= TRIED | NO_CODE
     assert not re.search(r"^    (lipseg|make|python|pip|dvc|npm) ", text, re.MULTILINE), "commands go into ```sh"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_commands_within_the_text_are_right(path, workplace):
+    text = re.sub(r"^ *```.*?^ *```$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for command in re.findall(r"`((?:lipseg|make|python -m|pip install|dvc|npm) [^`]+)`", text):
+        if not re.search(r"\bCOMMAND\b|\bNAME\b", command):
+            check(" ".join(command.split()))
 
 
 def test_every_page_is_listed():
