@@ -7,7 +7,7 @@ export DVC_NO_ANALYTICS := 1
 SPREAD := -n 2 --dist worksteal
 FAST := -m "not pipeline" $(SPREAD)
 
-.PHONY: help setup repro test check fast coverage pipeline release-model verify-model lock clean
+.PHONY: help setup repro test check fast coverage pipeline release-model verify-model docs docs-serve dist version lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -72,8 +72,6 @@ verify-model: setup ## check the model that comes along; with HELEN=DIR CELEBAMA
 	$(INSTALL) --require-hashes -r $(LOCKS)/docs.lock
 	python $(LOCKS)/check.py
 	@touch $@
-
-.PHONY: docs docs-serve dist version
 
 # Material says on every build what it thinks of MkDocs' next release.
 docs: export NO_MKDOCS_2_WARNING := true
