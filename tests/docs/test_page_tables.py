@@ -71,3 +71,9 @@ def test_the_sources_of_the_table_have_readers():
     rows = [row for row in text_of("train.md").splitlines() if row.startswith("|") and "datasets.md" in row]
     shown = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     assert shown == set(reader_names()) - {"synthetic"}
+
+
+def test_every_benchmark_is_explained():
+    programs = {file.stem for file in (ROOT / "benchmarks").glob("*.py") if "ArgumentParser(" in file.read_text()}
+    shown = re.findall(r"^## (\w+): ", text_of("benchmarks.md"), re.M)
+    assert sorted(shown) == sorted(programs - {"mesh_worker"})
