@@ -76,4 +76,4 @@ def test_the_sources_of_the_table_have_readers():
 def test_every_benchmark_is_explained():
     programs = {file.stem for file in (ROOT / "benchmarks").glob("*.py") if "ArgumentParser(" in file.read_text()}
     shown = re.findall(r"^## (\w+): ", text_of("benchmarks.md"), re.M)
-    assert sorted(shown) == sorted(programs - {"mesh_worker"})
+    assert sorted(shown) == sorted(programs)
