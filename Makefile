@@ -7,7 +7,8 @@ export DVC_NO_ANALYTICS := 1
 SPREAD := -n 2 --dist worksteal
 FAST := -m "not pipeline" $(SPREAD)
 
-.PHONY: help setup repro test check fast coverage pipeline web web-serve web-golden web-test release-model verify-model lock clean
+.PHONY: help setup repro test check fast coverage pipeline web web-serve web-golden web-test release-model verify-model docs docs-serve dist \
+	version lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -93,11 +94,34 @@ release-model: setup ## rebuild the model that comes along, from HELEN=DIR CELEB
 verify-model: setup ## check the model that comes along; with HELEN=DIR CELEBAMASK=DIR, rebuild it and compare
 	python -m stages.verify $(FACES)
 
+.venv/.docs: .venv/.test $(LOCKS)/docs.lock
+	$(INSTALL) --require-hashes -r $(LOCKS)/docs.lock
+	python $(LOCKS)/check.py
+	@touch $@
+
+# Material says on every build what it thinks of MkDocs' next release.
+docs: export NO_MKDOCS_2_WARNING := true
+docs: .venv/.docs ## try every snippet of README and docs, and build the site in build/site, strictly
+	python -m pytest $(SPREAD) tests/docs
+	python -m tools.docs
+	mkdocs build --strict
+	@echo "the site: build/site/index.html"
+
+docs-serve: docs ## and show it on http://localhost:8000
+	mkdocs serve
+
+dist: setup ## build wheel, sdist and, after `make web`, the npm package in dist/, and try each from an empty folder
+	python -m tools.dist
+
+version: setup ## write the version of pyproject.toml to the other files that hold it
+	python -m tools.dist --stamp
+
 lock: ## pin every dependency anew (needs uv); give UPGRADE=--upgrade for the newest releases
 	uv pip compile pyproject.toml --all-extras --group build --group dev $(COMPILE) -o $(LOCKS)/test.lock
 	uv pip compile pyproject.toml --extra train --group build -c $(LOCKS)/test.lock $(COMPILE) -o $(LOCKS)/pipeline.lock
 	uv pip compile --group build -c $(LOCKS)/test.lock $(COMPILE) -o $(LOCKS)/build.lock
+	uv pip compile --group docs -c $(LOCKS)/test.lock $(COMPILE) -o $(LOCKS)/docs.lock
 
 clean: ## remove what can be made again, the cache and the environment apart
-	rm -rf web/dist web/golden web/public web/test-results
+	rm -rf dist docs/app build/docs build/site web/dist web/golden web/public web/test-results
 	rm -rf .checkpoints .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage

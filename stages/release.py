@@ -49,7 +49,7 @@ class Limits:
 
 
 # What the best of MediaPipe, dlib and a second human annotator reach on Helen's test faces, and MediaPipe on
-# CelebAMask-HQ's (README, Results). Where Helen's annotators place mouths is no merit: there the aligned answers count.
+# CelebAMask-HQ's (docs/results.md). Where Helen's annotators place mouths is no merit: there the aligned answers count.
 LIMITS = Limits(
     {"mouth_f1": 0.911, "lips_f1": 0.825, "inner_f1": 0.597},
     {"contour": 0.0164},

@@ -1,0 +1,206 @@
+"""How the snippets of a page are tried: Python and commands run in their order, in a folder with drawn faces.
+
+A block of commands that needs other data, minutes or a network follows a line ``<!-- checked: REASON -->``, which
+readers do not see. Its commands are not run: each is checked by a rule of its program, such as that the options exist.
+"""
+
+import contextlib
+import importlib
+import io
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import typer.main
+import yaml
+from sybil import Document, Example
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
+from sybil.parsers.markdown.lexers import DirectiveInHTMLCommentLexer
+
+from lipseg.cli.app import app, main
+
+ROOT = Path(__file__).parents[2]
+_PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+_MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+_CHECKED = "checked"
+
+
+def page(path: Path) -> Document:
+    """Returns a page, parsed: its examples are its snippets, in their order."""
+    parsers = [_marks, CodeBlockParser("sh", _commands), PythonCodeBlockParser()]
+    return Document.parse(str(path), *parsers)
+
+
+def leftover(document: Document) -> str:
+    """Returns the reason of a mark that no block of commands follows; "" where there is none."""
+    return document.namespace.get(_CHECKED, "")
+
+
+def _marks(document: Document):
+    for region in DirectiveInHTMLCommentLexer(_CHECKED)(document):
+        region.parsed = region.lexemes["arguments"].strip()
+        region.evaluator = _mark
+        yield region
+
+
+def _mark(example: Example) -> None:
+    assert example.parsed, "say after `checked:` why the commands cannot be run"
+    assert _CHECKED not in example.namespace, "no block of commands follows the mark before this one"
+    example.namespace[_CHECKED] = example.parsed
+
+
+def _commands(example: Example) -> None:
+    checked = example.namespace.pop(_CHECKED, None) is not None
+    for line in example.parsed.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        if words:
+            check(line) if checked else _run(line, words)
+
+
+def _run(line: str, words: list[str]) -> None:
+    """Runs a line: a lone call of lipseg in this process, which spares the seconds of its imports; else by bash."""
+    file = None
+    if ">" in words:
+        words, (file,) = words[: words.index(">")], words[words.index(">") + 1 :]
+    if words[0] == "lipseg" and "|" not in words:
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            code = _exit_code(lambda: main(words[1:]))
+        assert not code, f"{line}: exit code {code}"
+        if file:
+            Path(file).write_text(out.getvalue(), encoding="utf-8")
+        return
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    env = {**os.environ, "PATH": path, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", line], env=env, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, f"{line}: {done.stderr}"
+
+
+def _exit_code(run: Callable[[], object]) -> int | str | None:
+    try:
+        run()
+    except SystemExit as stop:
+        return stop.code
+    return 0
+
+
+def check(line: str) -> None:
+    """Checks a line of commands by the rule of each program.
+
+    Raises:
+        AssertionError: naming what is wrong with it, or the program that has no rule.
+    """
+    for call in _split(shlex.split(line, comments=True)):
+        name = Path(call[0]).name.rstrip("0123456789.")
+        rule = _RULES.get(name)
+        assert rule is not None, f"{line}: no rule says how to check {call[0]}; run it, or write one"
+        rule(call[1:])
+
+
+def _split(words: list[str]) -> list[list[str]]:
+    """Returns the calls of a line that are joined by && or |, without what follows >."""
+    calls: list[list[str]] = [[]]
+    for word in words:
+        if word in ("&&", "|"):
+            calls.append([])
+        else:
+            calls[-1].append(word)
+    return [call[: call.index(">")] if ">" in call else call for call in calls]
+
+
+def _lipseg(words: list[str]) -> None:
+    name, *rest = words
+    if name in ("--help", "--version"):
+        return
+    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    if rest == ["--help"]:
+        return
+    try:
+        command.make_context(name, list(rest))  # parses, and runs nothing
+    except Exception as error:
+        # Within a text a command is named with its options, and without its files.
+        if type(error).__name__ != "MissingParameter":
+            raise AssertionError(f"lipseg {shlex.join(words)}: {error}") from None
+
+
+def _make(words: list[str]) -> None:
+    for word in words:
+        name, given, _ = word.partition("=")
+        if given:
+            assert re.search(rf"\b{name}\b", _MAKEFILE), f"make: nothing uses {name}"
+        elif not word.startswith("web") or (ROOT / "web").exists():
+            assert re.search(rf"^{name}:", _MAKEFILE, re.MULTILINE), f"make: no target {name}"
+
+
+def _python(words: list[str]) -> None:
+    if words[0] == "-m" and words[1] == "venv":
+        return
+    if words[0] == "-m" and words[1].split(".")[0] in ("benchmarks", "stages"):
+        known = _help(words[1])
+        for word in words[2:]:
+            if word.startswith("--"):
+                assert re.search(rf"{word.partition('=')[0]}\b", known), f"{words[1]} has no {word}"
+        return
+    assert words[0] != "-m", f"python -m {words[1]}: no rule"
+    assert (ROOT / words[0]).exists(), words[0]
+
+
+def _help(module: str) -> str:
+    out, before = io.StringIO(), sys.argv
+    sys.argv = [module, "--help"]
+    try:
+        with contextlib.redirect_stdout(out):
+            code = _exit_code(importlib.import_module(module).main)
+    finally:
+        sys.argv = before
+    assert not code, f"{module} --help: exit code {code}"
+    return out.getvalue()
+
+
+def _pip(words: list[str]) -> None:
+    assert words[0] == "install"
+    for word in words[1:]:
+        name, extras = re.match(r"([^\[]*)(?:\[(.*)\])?$", word).groups()  # type: ignore[union-attr]
+        for extra in (extras or "").split(",") if extras else ():
+            assert extra in _PROJECT["project"]["optional-dependencies"], f"no extra {extra}"
+        assert name in (".", "-r", "numpy", "onnxruntime", "pillow") or (ROOT / name).exists() or "lipseg" in name, word
+
+
+def _npm(words: list[str]) -> None:
+    assert words[0] in ("install", "publish", "pack"), words
+    assert words[0] != "install" or words[1:] in (["lipseg"], ["onnxruntime-web"]), words
+
+
+def _dvc(words: list[str]) -> None:
+    known = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    assert words[:1] in (["repro"], ["dag"], ["exp"]), words
+    for flag, setting in pairwise(words):
+        if flag == "-S":
+            section, _, key = setting.partition("=")[0].partition(".")
+            assert key in known[section], setting
+
+
+def _cp(words: list[str]) -> None:
+    for word in words:
+        assert not word.startswith("presets/") or (ROOT / word).exists(), word
+
+
+_RULES: dict[str, Callable[[list[str]], None]] = {
+    "cp": _cp,
+    "curl": lambda words: None,
+    "dvc": _dvc,
+    "git": lambda words: None,
+    "lipseg": _lipseg,
+    "make": _make,
+    "npm": _npm,
+    "pip": _pip,
+    "python": _python,
+}

@@ -1,0 +1,1 @@
+"""What makes the documentation and a release. Not part of the package."""
