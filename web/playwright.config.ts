@@ -13,6 +13,8 @@ export default defineConfig({
   testDir: "tests",
   timeout: 120_000,
   workers: 1,
+  // Other work on the machine can hold a camera or a page up beyond a limit; what fails three times is wrong.
+  retries: 2,
   reporter: [["list"]],
   use: {
     baseURL: `http://localhost:${PORT}`,
