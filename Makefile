@@ -7,8 +7,7 @@ export DVC_NO_ANALYTICS := 1
 SPREAD := -n 2 --dist worksteal
 FAST := -m "not pipeline" $(SPREAD)
 
-.PHONY: help setup repro test check fast coverage pipeline web web-serve web-golden web-test release-model verify-model docs docs-serve dist \
-	version lock clean
+.PHONY: help setup repro test check fast coverage pipeline web web-serve web-golden web-test release-model verify-model docs docs-serve dist version lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16

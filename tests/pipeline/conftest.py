@@ -80,7 +80,7 @@ class Project:
     root: Path
     env: dict[str, str]
 
-    def run(self, *command: str, check: bool = True, timeout: float = 240) -> "subprocess.CompletedProcess[str]":
+    def run(self, *command: str, check: bool = True, timeout: float = 600) -> "subprocess.CompletedProcess[str]":
         """Returns what a command did; fails the test with its output where it should have worked and did not."""
         done = subprocess.run(
             command, cwd=self.root, env=self.env, capture_output=True, text=True, timeout=timeout, check=False
@@ -101,7 +101,7 @@ class Project:
             start_new_session=True,
         )
 
-    def dvc(self, *arguments: str, check: bool = True, timeout: float = 240) -> "subprocess.CompletedProcess[str]":
+    def dvc(self, *arguments: str, check: bool = True, timeout: float = 600) -> "subprocess.CompletedProcess[str]":
         """As ``run``, for ``dvc``."""
         return self.run(sys.executable, "-m", "dvc", *arguments, check=check, timeout=timeout)
 
