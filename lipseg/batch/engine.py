@@ -1,0 +1,112 @@
+"""The work on a plan, by Ray Data: actors that each hold one model and take shard after shard."""
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pyarrow
+
+from lipseg.batch.ledger import Attempt, Journal, Key, Ledger
+from lipseg.batch.results import Counts
+from lipseg.batch.worker import Job, Worker
+from lipseg.errors import OutputError, UsageError
+from lipseg.video.libraries import need
+
+# Blocks of the plan, at most: Ray keeps account of every one.
+_MOST_BLOCKS = 10_000
+# Bytes of Ray's object store where a cluster is started here: only plan and counts pass through it.
+_STORE = 128 << 20
+
+
+def run(job: Job, todo: pyarrow.Table, *, workers: int | None, address: str | None) -> Iterator[Counts]:
+    """Does the work on shards and yields the counts of each when its rows are written; each shard comes once.
+
+    Args:
+        job: the run's.
+        todo: rows of ``plan.SCHEMA``, at least one.
+        workers: see ``process.find_lips``; likewise ``address``.
+
+    Raises:
+        OutputError: or another error of a worker.
+        UsageError: if the cluster cannot be joined.
+        MissingLibraryError: if Ray is not installed.
+    """
+    ray = need("ray", "ray", "lipseg batch")
+    need("ray.data", "ray", "lipseg batch")
+    own = not ray.is_initialized()
+    if own:
+        _start(ray, workers, address)
+    try:
+        yield from _worked(ray, job, todo, workers)
+    finally:
+        if own:
+            ray.shutdown()
+
+
+def _start(ray: Any, workers: int | None, address: str | None) -> None:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    quiet = {"logging_level": "error", "log_to_driver": False}
+    if address is None:
+        ray.init(
+            address="local", num_cpus=workers, include_dashboard=False, object_store_memory=_STORE, **quiet
+        )
+        return
+    try:
+        ray.init(address=address, **quiet)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise UsageError(f"--address {address}: no Ray cluster answers there ({error})") from error
+
+
+def _worked(ray: Any, job: Job, todo: pyarrow.Table, workers: int | None) -> Iterator[Counts]:
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    # On the machine that this runs on: it is lost with the run, and not with a worker.
+    here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), False)
+    ledger = ray.remote(num_cpus=0, scheduling_strategy=here)(Ledger).remote()
+    cpus = int(ray.cluster_resources().get("CPU", 1))
+    actors = max(1, min(workers or cpus, len(todo)))
+    share = math.ceil(len(todo) / _MOST_BLOCKS)
+    blocks = [todo.slice(at, share) for at in range(0, len(todo), share)]
+    done = ray.data.from_arrow(blocks).map_batches(
+        Worker,
+        batch_size=None,
+        batch_format="pyarrow",
+        fn_constructor_args=(job, _journal_of(ledger)),
+        compute=ray.data.ActorPoolStrategy(size=actors),
+        num_cpus=1,
+    )
+    seen: set[int] = set()
+    for row in done.iter_rows():
+        if row["error"] is not None:
+            raise OutputError(row["error"]) if row["expected"] else RuntimeError(row["error"])
+        if row["shard"] not in seen:
+            seen.add(row["shard"])
+            yield Counts(row["pictures"], row["faces"], row["failed"])
+
+
+def _journal_of(ledger: Any) -> Callable[[], Journal]:
+    return lambda: _Remote(ledger)
+
+
+class _Remote:
+    """The way to a ledger in another process. Implements ``Journal``.
+
+    Args:
+        ledger: handle of the actor.
+    """
+
+    def __init__(self, ledger: Any) -> None:
+        import ray
+
+        self._ledger, self._get = ledger, ray.get
+
+    def begin(self, key: Key) -> Attempt:
+        return self._get(self._ledger.begin.remote(key))
+
+    def at(self, key: Key, picture: int | None) -> None:
+        self._get(self._ledger.at.remote(key, picture))
+
+    def end(self, key: Key) -> None:
+        self._get(self._ledger.end.remote(key))
