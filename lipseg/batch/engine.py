@@ -1,5 +1,6 @@
 """The work on a plan, by Ray Data: actors that each hold one model and take shard after shard."""
 
+import logging
 import math
 import os
 from collections.abc import Callable, Iterator
@@ -15,6 +16,9 @@ from lipseg.video.libraries import need
 
 # Blocks of the plan, at most: Ray keeps account of every one.
 _MOST_BLOCKS = 10_000
+# Of Ray, read when it is imported, where the user has not set them. Ray's workers would run at niceness 15, and on a
+# machine that does something else too nearly stand still; of what its core logs nothing is meant for a user.
+_SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 # Bytes of Ray's object store where a cluster is started here: only plan and counts pass through it.
 _STORE = 128 << 20
 
@@ -32,6 +36,8 @@ def run(job: Job, todo: pyarrow.Table, *, workers: int | None, address: str | No
         UsageError: if the cluster cannot be joined.
         MissingLibraryError: if Ray is not installed.
     """
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
     ray = need("ray", "ray", "lipseg batch")
     need("ray.data", "ray", "lipseg batch")
     own = not ray.is_initialized()
@@ -45,12 +51,9 @@ def run(job: Job, todo: pyarrow.Table, *, workers: int | None, address: str | No
 
 
 def _start(ray: Any, workers: int | None, address: str | None) -> None:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     quiet = {"logging_level": "error", "log_to_driver": False}
     if address is None:
-        ray.init(
-            address="local", num_cpus=workers, include_dashboard=False, object_store_memory=_STORE, **quiet
-        )
+        ray.init(address="local", num_cpus=workers, include_dashboard=False, object_store_memory=_STORE, **quiet)
         return
     try:
         ray.init(address=address, **quiet)
@@ -59,6 +62,7 @@ def _start(ray: Any, workers: int | None, address: str | None) -> None:
 
 
 def _worked(ray: Any, job: Job, todo: pyarrow.Table, workers: int | None) -> Iterator[Counts]:
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False

@@ -1,6 +1,6 @@
 """A callable that turns a table of picture files into rows of lips: for Ray Data's ``map_batches`` and for Spark."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

@@ -76,7 +76,6 @@ def batch(
     from lipseg.video.libraries import need
 
     need("pyarrow", "ray", "lipseg batch")
-    need("ray.data", "ray", "lipseg batch")
     load_segmenter(model, detector, min_score, 1, convention)  # what is wrong with an option is told here
 
     from lipseg.batch.finder import LipFinder
