@@ -1,6 +1,6 @@
 """A callable that turns a table of picture files into rows of lips: for Ray Data's ``map_batches`` and for Spark."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 # A picture's name, and its file's bytes or why they cannot be had.
 PictureFile = tuple[str, bytes | DataError]
-Columns = "pyarrow.Table | pandas.DataFrame | Mapping[str, Any]"
 
 
 class LipFinder:
@@ -75,7 +74,7 @@ class LipFinder:
             self._loaded = LipSegmenter(**self.options)
         return self._loaded
 
-    def __call__(self, batch: Columns) -> pyarrow.Table:
+    def __call__(self, batch: "pyarrow.Table | pandas.DataFrame | Mapping[str, Any]") -> pyarrow.Table:
         """Returns the rows of ``rows.SCHEMA`` of a batch of pictures; a picture that fails has a row with its error.
 
         Args:
@@ -121,7 +120,7 @@ class LipFinder:
         for name, cut in cuts:
             yield name, next(found) if isinstance(cut, MouthViews) else cut
 
-    def _files(self, batch: Columns) -> Iterator[PictureFile]:
+    def _files(self, batch: Any) -> Iterator[PictureFile]:
         columns = batch.column_names if isinstance(batch, pyarrow.Table) else list(batch)
         if self._content not in columns:
             raise DataError(f"no column {self._content!r} of picture files' bytes; there are {', '.join(columns)}")

@@ -12,7 +12,7 @@ from lipseg.batch.engine import run
 from lipseg.batch.finder import LipFinder
 from lipseg.batch.plan import planned
 from lipseg.batch.results import Counts, Results
-from lipseg.batch.sources import find_shards
+from lipseg.batch.sources import find_shards, open_stores
 from lipseg.batch.stores import Stores
 from lipseg.batch.table_columns import TableColumns
 from lipseg.batch.worker import Job
@@ -100,13 +100,18 @@ def find_lips(
 def _settings(
     words: Sequence[str], stores: Stores, finder: LipFinder, columns: TableColumns, size: int
 ) -> dict[str, Any]:
-    """Returns what the rows depend on. As a side effect opens the stores of the words, in their order."""
+    """Returns what the rows depend on.
+
+    Opens the file systems of all sources, in the order in which a plan that is there already numbers them.
+    """
+    open_stores(words, stores)
     found = [stores.find(word) for word in words]
     options = dict(finder.options)
     # The model itself and not where it lies: the card holds the hashes of its networks.
     card = Path(str(options.pop("model"))) / CARD
     return {
         "sources": [stores.stores[at].name(path) for at, path in found],
+        "list of file systems": [store.place for store in stores.stores],
         "number of pictures a file": size,
         "column": columns.content,
         "column of names": columns.name,

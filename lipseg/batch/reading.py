@@ -77,8 +77,9 @@ def _members(shard: Shard, store: Store, columns: TableColumns) -> Iterator[Pict
         store.filesystem.open_input_stream(path, buffer_size=_BUFFER) as file,
         tarfile.open(fileobj=file, mode="r|*") as tar,
     ):
+        headers: list[tarfile.TarInfo] = getattr(tar, "members")  # noqa: B009  (not in typeshed)
         for member in tar:
-            tar.members = []  # or it would keep every header that it has seen
+            headers.clear()  # or all that were seen would be kept
             if member.isfile() and is_picture(member.name):
                 content: Any = tar.extractfile(member)
                 yield f"{store.name(path)}#{member.name}", content.read()

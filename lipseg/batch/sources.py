@@ -21,7 +21,7 @@ PICTURES, TAR, TABLE = "pictures", "tar", "table"
 TAR_ENDINGS = (".tar", ".tar.gz", ".tgz")
 TABLE_ENDINGS = (".parquet", ".pq")
 LIST_ENDINGS = (".txt", ".lst")
-_MAGIC = re.compile(r"[*\[]")
+_MAGIC = re.compile(r"[*?\[]")
 # Footers of Parquet files that are read at once: each is a wait for the storage.
 _FOOTERS = 16
 
@@ -46,7 +46,8 @@ class Shard:
 
 
 def find_shards(words: Sequence[str], stores: Stores, size: int, columns: TableColumns) -> list[Shard]:
-    """Returns the shards of files, folders, patterns and lists; every file once, the shards in the order of the words.
+    """Returns the shards of files, folders, patterns and lists; every file once: tars, then Parquet files, then loose
+    pictures, each in the order of the words.
 
     A folder is searched to any depth, and a pattern (``*``, ``**``, ``[``) stands for files, for pictures, tars and
     Parquet files; hidden ones and the pictures that lipseg itself writes are left out. A list is a text file
@@ -73,7 +74,7 @@ def find_shards(words: Sequence[str], stores: Stores, size: int, columns: TableC
         else:
             loose.setdefault(store, []).append(path)
     with ThreadPoolExecutor(_FOOTERS) as pool:
-        for groups in pool.map(lambda table: _row_groups(*table, stores.stores[table[0]], columns), tables):
+        for groups in pool.map(lambda table: _row_groups(table[0], table[1], stores.stores[table[0]], columns), tables):
             shards += groups
     for store, paths in loose.items():
         shards += [Shard(PICTURES, store, tuple(paths[at : at + size])) for at in range(0, len(paths), size)]
@@ -85,22 +86,22 @@ def _files(words: Iterable[str], stores: Stores) -> Iterator[tuple[int, str]]:
         at, path = stores.find(word)
         store = stores.stores[at]
         if path.lower().endswith(LIST_ENDINGS):
-            yield from _listed(store, path, stores)
+            yield from (stores.find(line) for line in _lines(store, path))
         elif store.kind(path) is FileType.Directory:
-            yield from _wanted(at, store, path, re.compile(""), word)
+            yield from _wanted(at, store, path)
         elif store.kind(path) is FileType.File:
             yield at, path
         elif magic := _MAGIC.search(path):
-            folder = path[: magic.start()].rpartition("/")[0]
-            yield from _wanted(at, store, folder, re.compile(glob_translate(path)), word)
+            yield from _wanted(at, store, path[: magic.start()].rpartition("/")[0], path)
         else:
             raise UsageError(f"{store.name(path)}: no such file or folder")
 
 
-def _wanted(at: int, store: Store, folder: str, pattern: re.Pattern[str], word: str) -> Iterator[tuple[int, str]]:
-    found = [file.path for file in store.below(folder) if _is_source(file.path) and pattern.match(file.path)]
+def _wanted(at: int, store: Store, folder: str, pattern: str = "") -> Iterator[tuple[int, str]]:
+    fits = re.compile(glob_translate(pattern) if pattern else "")
+    found = [file.path for file in store.below(folder) if _is_source(file.path) and fits.match(file.path)]
     if not found:
-        raise UsageError(f"{word.partition('?')[0]}: no picture, tar or Parquet file there")
+        raise UsageError(f"{store.name(pattern or folder)}: no picture, tar or Parquet file there")
     yield from ((at, path) for path in found)
 
 
@@ -115,8 +116,21 @@ def is_picture(path: str) -> bool:
     return PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES and not path.endswith(PICTURE_ENDINGS)
 
 
-def _listed(store: Store, path: str, stores: Stores) -> Iterator[tuple[int, str]]:
-    """Yields what the lines of a list name; a picture that is not there will have a row that says so."""
+def open_stores(words: Iterable[str], stores: Stores) -> None:
+    """Opens the file systems of words and of what lists among them name, in the order in which ``find_shards`` does.
+
+    Raises:
+        UsageError: if there is no such file system, or a list cannot be read.
+    """
+    for word in words:
+        at, path = stores.find(word)
+        if path.lower().endswith(LIST_ENDINGS):
+            for line in _lines(stores.stores[at], path):
+                stores.find(line)
+
+
+def _lines(store: Store, path: str) -> Iterator[str]:
+    """Yields the lines of a list; a picture that is not there will have a row that says so."""
     with store_errors(store.name(path)), store.filesystem.open_input_stream(path) as file:
         content = file.read()
     try:
@@ -125,7 +139,7 @@ def _listed(store: Store, path: str, stores: Stores) -> Iterator[tuple[int, str]
         raise UsageError(f"{store.name(path)}: not a text file in UTF-8 with a path a line") from error
     for line in lines:
         if line.strip():
-            yield stores.find(line.strip())
+            yield line.strip()
 
 
 def _row_groups(at: int, path: str, store: Store, columns: TableColumns) -> list[Shard]:

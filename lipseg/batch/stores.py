@@ -19,11 +19,13 @@ class Store:
 
     Attributes:
         filesystem: of pyarrow.
-        prefix: such as "s3://"; "" for local paths. Holds no secret.
+        prefix: such as "s3://"; "" for local paths.
+        place: scheme and host, to tell it from others. Neither holds a secret.
     """
 
     filesystem: FileSystem
     prefix: str = ""
+    place: str = ""
 
     def name(self, path: str) -> str:
         """Returns the name of a path of the file system."""
@@ -94,6 +96,8 @@ class Stores:
         if not _SCHEME.match(word):
             return 0, os.path.abspath(word) if self._local else word
         split = urlsplit(word)
+        if split.scheme == "file" and self._local:
+            return 0, split.path.rstrip("/")
         place = (split.scheme, split.netloc, split.query)
         if place not in self._known:
             self._known[place] = self._opened(word)
@@ -107,13 +111,17 @@ class Stores:
         try:
             system, path = FileSystem.from_uri(f"{split.scheme}://{split.netloc}{quote(plain)}{query}")
         except (OSError, ArrowException, ValueError) as error:
-            shown = f"{split.scheme}://{split.netloc.rpartition('@')[2]}{split.path}"
-            raise UsageError(f"{shown}: no file system that can be used ({_line(error)})") from error
+            user, _, host = split.netloc.rpartition("@")
+            reason = _line(error)
+            for secret in filter(None, (user, split.query)):
+                reason = reason.replace(secret, "...")
+            name = f"{split.scheme}://{host}{split.path}"
+            raise UsageError(f"{name}: no file system that can be used ({reason})") from None
         # What pyarrow puts before the path of the URI: a bucket, or nothing.
         before = path[: len(path) - len(plain)] if path.endswith(plain) else ""
-        self.stores.append(Store(system, "" if split.scheme == "file" else f"{split.scheme}://"))
+        self.stores.append(Store(system, f"{split.scheme}://", f"{split.scheme}://{split.netloc.rpartition('@')[2]}"))
         return len(self.stores) - 1, before
 
 
-def _line(error: BaseException) -> str:
+def _line(error: BaseException | None) -> str:
     return " ".join(str(error).split())[:200]
