@@ -62,8 +62,10 @@ class Nodes:
 
         os.environ.setdefault("RAY_worker_niceness", "0")
         arguments = {"num_cpus": 1, "object_store_memory": 100 << 20, "include_dashboard": False}
+        # A node that is gone is noticed after two seconds instead of a quarter of a minute.
+        arguments["_system_config"] = {"health_check_period_ms": 500, "health_check_failure_threshold": 4}
         self._cluster = Cluster(initialize_head=True, head_node_args=arguments)
-        del arguments["include_dashboard"]
+        del arguments["include_dashboard"], arguments["_system_config"]
         self.nodes = [self._cluster.add_node(**arguments) for _ in range(nodes)]
         self.address = str(self._cluster.address)
 
