@@ -1,6 +1,5 @@
 """``lipseg batch`` on Ray: from end to end, on object storage, killed in every way."""
 
-import io
 import os
 import signal
 import subprocess
@@ -94,9 +93,7 @@ def test_poison_is_a_row_and_stops_nobody(photos, model, calm, tmp_path, local):
         os.link(path, folder / path.name)
     (folder / "p031poison.png").write_bytes((photos / "p031.png").read_bytes())
     seen = []
-    summary = find_lips(
-        [folder], tmp_path / "out", PoisonedFinder(model, "none"), size=16, tries=2, tell=seen.append
-    )
+    summary = find_lips([folder], tmp_path / "out", PoisonedFinder(model, "none"), size=16, tries=2, tell=seen.append)
     assert sum(counts.pictures for counts in seen) == summary.counts.pictures == 61
     assert summary.counts.failed == 1
     rows = rows_in(tmp_path / "out").to_pylist()
