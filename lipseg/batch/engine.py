@@ -36,10 +36,7 @@ def run(job: Job, todo: pyarrow.Table, *, workers: int | None, address: str | No
         UsageError: if the cluster cannot be joined.
         MissingLibraryError: if Ray is not installed.
     """
-    for name, value in _SETTINGS.items():
-        os.environ.setdefault(name, value)
-    ray = need("ray", "ray", "lipseg batch")
-    need("ray.data", "ray", "lipseg batch")
+    ray = load_ray()
     own = not ray.is_initialized()
     if own:
         _start(ray, workers, address)
@@ -48,6 +45,19 @@ def run(job: Job, todo: pyarrow.Table, *, workers: int | None, address: str | No
     finally:
         if own:
             ray.shutdown()
+
+
+def load_ray() -> Any:
+    """Returns the module ``ray``.
+
+    Raises:
+        MissingLibraryError: if it is not installed.
+    """
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    ray = need("ray", "ray", "lipseg batch")
+    need("ray.data", "ray", "lipseg batch")
+    return ray
 
 
 def _start(ray: Any, workers: int | None, address: str | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pyarrow.fs import FileSystem
 
-from lipseg.batch.engine import run
+from lipseg.batch.engine import load_ray, run
 from lipseg.batch.finder import LipFinder
 from lipseg.batch.plan import planned
 from lipseg.batch.results import Counts, Results
@@ -72,6 +72,7 @@ def find_lips(
         OutputError: if results cannot be written.
         MissingLibraryError: if Ray is not installed.
     """
+    load_ray()  # before the plan: without it nothing is done
     finder = LipFinder() if finder is None else finder
     columns = TableColumns() if columns is None else columns
     stores = Stores(filesystem)

@@ -1,7 +1,6 @@
 """``lipseg batch``: very many pictures on Ray."""
 
-import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +9,10 @@ from lipseg.cli.models import ConventionOption, DetectorOption, MinScoreOption, 
 from lipseg.cli.printing import tell
 from lipseg.errors import UsageError
 from lipseg.inference.card import DEFAULT_DETECTOR, DEFAULT_MODEL
+from lipseg.video.libraries import need
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 def batch(
@@ -73,8 +76,6 @@ def batch(
     """
     if resume and force:
         raise UsageError("--resume and --force: give one of them; --resume keeps results that exist, --force does not")
-    from lipseg.video.libraries import need
-
     need("pyarrow", "ray", "lipseg batch")
     load_segmenter(model, detector, min_score, 1, convention)  # what is wrong with an option is told here
 
@@ -84,11 +85,13 @@ def batch(
     from lipseg.batch.table_columns import TableColumns
     from lipseg.progress import progress
 
-    with progress(unit="image") as bar:
+    bars: list[tqdm[Any]] = []
 
-        def show(done: Counts) -> None:
-            bar.update(done.pictures)
+    def show(done: Counts) -> None:
+        bars[:] = bars or [progress(unit="image")]  # made when there is something to show
+        bars[0].update(done.pictures)
 
+    try:
         summary = find_lips(
             sources,
             output,
@@ -102,9 +105,12 @@ def batch(
             overwrite=force,
             tell=show,
         )
+    finally:
+        for bar in bars:
+            bar.close()
     counts = summary.counts
     if summary.before:
         tell(f"{summary.before} of {summary.shards} shards skipped: their files are there already")
     tell(f"{counts.pictures} pictures, {counts.faces} faces, {counts.failed} failed, written to {output}")
     if counts.failed:
-        sys.exit(ExitCode.SOME_FAILED)
+        raise typer.Exit(ExitCode.SOME_FAILED)
