@@ -43,11 +43,13 @@ class Measured:
         rate: pictures a second.
         cpu_ms: CPU milliseconds a picture, of the processes that find lips.
         start_s: seconds until the first rows.
+        other_ms: CPU milliseconds a picture of the other processes: this one, and those of Ray that run anyway.
     """
 
     rate: float
     cpu_ms: float
     start_s: float = 0.0
+    other_ms: float = 0.0
 
 
 @dataclass
@@ -56,20 +58,24 @@ class Workers:
 
     Attributes:
         cpu_s: CPU seconds of each process so far.
+        other_s: those of Ray's other processes.
         memory_mb: resident megabytes of each at each look.
     """
 
     cpu_s: dict[int, float] = field(default_factory=dict)
+    other_s: dict[int, float] = field(default_factory=dict)
     memory_mb: dict[int, list[float]] = field(default_factory=dict)
 
     def look(self) -> None:
-        """Looks at the actors among this process's descendants."""
+        """Looks at this process's descendants."""
         import psutil
 
         for process in psutil.Process().children(recursive=True):
             try:
-                if process.name().startswith("ray::MapWorker"):
-                    times = process.cpu_times()
+                times = process.cpu_times()
+                if not process.name().startswith("ray::MapWorker"):
+                    self.other_s[process.pid] = times.user + times.system
+                else:
                     self.cpu_s[process.pid] = times.user + times.system
                     self.memory_mb.setdefault(process.pid, []).append(process.memory_info().rss / 2**20)
             except psutil.Error:  # it has ended meanwhile
@@ -77,8 +83,13 @@ class Workers:
 
     @property
     def cpu(self) -> float:
-        """CPU seconds of all."""
+        """CPU seconds of all actors."""
         return sum(self.cpu_s.values())
+
+    @property
+    def other(self) -> float:
+        """CPU seconds of everything else."""
+        return sum(self.other_s.values()) + time.process_time()
 
 
 @contextmanager
@@ -115,11 +126,11 @@ def batch(folder: Path, workers: int, part: int, seen: Workers) -> Measured:
     """Measures ``lipseg batch`` on the Ray that runs; ``seen`` is filled."""
     output = Path(tempfile.mkdtemp())
     start = time.perf_counter()
-    marks: list[tuple[float, float, int]] = []
+    marks: list[tuple[float, float, float, int]] = []
 
     def tell(done: Counts) -> None:
         seen.look()
-        marks.append((time.perf_counter() - start, seen.cpu, done.pictures))
+        marks.append((time.perf_counter() - start, seen.cpu, seen.other, done.pictures))
 
     try:
         with watched(seen):
@@ -128,8 +139,9 @@ def batch(folder: Path, workers: int, part: int, seen: Workers) -> Measured:
         shutil.rmtree(output)
     # The first rows of each worker come with what it took to start.
     first, last = marks[workers - 1], marks[-1]
-    after = sum(pictures for _, _, pictures in marks[workers:])
-    return Measured(after / (last[0] - first[0]), 1000 * (last[1] - first[1]) / after, marks[0][0])
+    after = sum(pictures for *_, pictures in marks[workers:])
+    spent, other = (1000 * (last[at] - first[at]) / after for at in (1, 2))
+    return Measured(after / (last[0] - first[0]), spent, marks[0][0], other)
 
 
 def rates(folder: Path, rounds: int, part: int) -> None:
@@ -163,6 +175,7 @@ def memory(folder: Path, pictures: int, part: int) -> None:
     seen = Workers()
     measured = batch(folder, 2, part, seen)
     print(f"{pictures} pictures, two workers: {measured.rate:.1f} a second, {measured.cpu_ms:.2f} ms CPU")
+    print(f"CPU of this process and of Ray's others: {measured.other_ms:.2f} ms a picture")
     for process, each in seen.memory_mb.items():
         at = [each[round(share * (len(each) - 1))] for share in (0.1, 0.25, 0.5, 0.75, 1.0)]
         shown = ", ".join(f"{value:.0f}" for value in at)
