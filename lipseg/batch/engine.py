@@ -3,7 +3,9 @@
 import logging
 import math
 import os
+import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow
@@ -21,30 +23,7 @@ _MOST_BLOCKS = 10_000
 _SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 # Bytes of Ray's object store where a cluster is started here: only plan and counts pass through it.
 _STORE = 128 << 20
-
-
-def run(job: Job, todo: pyarrow.Table, *, workers: int | None, address: str | None) -> Iterator[Counts]:
-    """Does the work on shards and yields the counts of each when its rows are written; each shard comes once.
-
-    Args:
-        job: the run's.
-        todo: rows of ``plan.SCHEMA``, at least one.
-        workers: see ``process.find_lips``; likewise ``address``.
-
-    Raises:
-        OutputError: or another error of a worker.
-        UsageError: if the cluster cannot be joined.
-        MissingLibraryError: if Ray is not installed.
-    """
-    ray = load_ray()
-    own = not ray.is_initialized()
-    if own:
-        _start(ray, workers, address)
-    try:
-        yield from _worked(ray, job, todo, workers)
-    finally:
-        if own:
-            ray.shutdown()
+_PATIENCE_S = 5.0
 
 
 def load_ray() -> Any:
@@ -60,18 +39,57 @@ def load_ray() -> Any:
     return ray
 
 
-def _start(ray: Any, workers: int | None, address: str | None) -> None:
+@contextmanager
+def connected(workers: int | None, address: str | None) -> Iterator[None]:
+    """Joins a Ray cluster, or starts one on this machine, for the block; does nothing where one is joined already.
+
+    Args:
+        workers: see ``process.find_lips``; likewise ``address``.
+
+    Raises:
+        UsageError: if no cluster answers at the address.
+        MissingLibraryError: if Ray is not installed.
+    """
+    ray = load_ray()
+    if ray.is_initialized():
+        yield
+        return
     quiet = {"logging_level": "error", "log_to_driver": False}
     if address is None:
         ray.init(address="local", num_cpus=workers, include_dashboard=False, object_store_memory=_STORE, **quiet)
-        return
+    else:
+        try:
+            _knock(address)
+            ray.init(address=address, **quiet)
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UsageError(f"--address {address}: no Ray cluster answers there ({reason})") from error
     try:
-        ray.init(address=address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise UsageError(f"--address {address}: no Ray cluster answers there ({error})") from error
+        yield
+    finally:
+        ray.shutdown()
 
 
-def _worked(ray: Any, job: Job, todo: pyarrow.Table, workers: int | None) -> Iterator[Counts]:
+def _knock(address: str) -> None:
+    """Raises OSError if nobody listens at HOST:PORT: Ray itself would go on trying for minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdecimal():
+        with socket.create_connection((host.rpartition("/")[2], int(port)), timeout=_PATIENCE_S):
+            pass
+
+
+def run(job: Job, todo: pyarrow.Table, workers: int | None) -> Iterator[Counts]:
+    """Does the work on shards, on the cluster that is joined; yields the counts of each when its rows are written.
+
+    Args:
+        job: the run's.
+        todo: rows of ``plan.SCHEMA``, at least one; each comes once.
+        workers: see ``process.find_lips``.
+
+    Raises:
+        OutputError: or another error of a worker.
+    """
+    ray = load_ray()
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False

@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pyarrow.fs import FileSystem
 
-from lipseg.batch.engine import load_ray, run
+from lipseg.batch.engine import connected, load_ray, run
 from lipseg.batch.finder import LipFinder
 from lipseg.batch.plan import planned
 from lipseg.batch.results import Counts, Results
@@ -67,12 +68,12 @@ def find_lips(
         tell: told the counts of each shard when it is done.
 
     Raises:
-        UsageError: if a source, an option or the output cannot be used; nothing has been done then.
+        UsageError: if a source, an option, the output or the address cannot be used; nothing has been done then.
         ModelError: if the model cannot be used.
         OutputError: if results cannot be written.
         MissingLibraryError: if Ray is not installed.
     """
-    load_ray()  # before the plan: without it nothing is done
+    load_ray()
     finder = LipFinder() if finder is None else finder
     columns = TableColumns() if columns is None else columns
     stores = Stores(filesystem)
@@ -80,21 +81,27 @@ def find_lips(
     results = Results(stores.stores[at], folder)
     words = [str(word) for word in sources]
     settings = _settings(words, stores, finder, columns, size)
-    plan = planned(
-        results,
-        settings,
-        lambda: find_shards(words, stores, size, columns),
-        resume=resume,
-        overwrite=overwrite,
-    )
-    ended = results.ended()
-    todo = plan.filter([number not in ended for number in plan["shard"].to_pylist()])
-    counts = Counts()
-    if len(todo):
-        job = Job(results, stores.stores, finder, columns, size, tries)
-        for done in run(job, todo, workers=workers, address=address):
-            counts += done
-            tell(done)
+    with ExitStack() as cluster:
+        # A cluster that runs is joined before anything is written; one of this run's own starts when there is work.
+        if address is not None:
+            cluster.enter_context(connected(workers, address))
+        plan = planned(
+            results,
+            settings,
+            lambda: find_shards(words, stores, size, columns),
+            resume=resume,
+            overwrite=overwrite,
+        )
+        ended = results.ended()
+        todo = plan.filter([number not in ended for number in plan["shard"].to_pylist()])
+        counts = Counts()
+        if len(todo):
+            if address is None:
+                cluster.enter_context(connected(workers, None))
+            job = Job(results, stores.stores, finder, columns, size, tries)
+            for done in run(job, todo, workers):
+                counts += done
+                tell(done)
     return BatchSummary(counts, len(plan), len(plan) - len(todo))
 
 

@@ -41,11 +41,13 @@ def test_a_library_that_is_missing_is_named_with_its_extra(lips, tmp_path, monke
     [
         (["empty"], "empty: no picture, tar or Parquet file there"),
         (["gone.jpg"], "gone.jpg: no such file or folder"),
+        (["a.jpg", "--address", "127.0.0.1:1"], "--address 127.0.0.1:1: no Ray cluster answers there"),
     ],
 )
-def test_sources_without_pictures(lips, tmp_path, words, message):
+def test_what_is_not_there(lips, tmp_path, words, message):
     pytest.importorskip("ray", reason="needs lipseg[ray]")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "a.jpg").touch()
     found, _, said = lips("batch", *words, "-o", "out")
     assert found == 2
     assert message in said.strip().splitlines()[-1]
