@@ -7,6 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import lipseg
+from lipseg.cli.batch import batch
 from lipseg.cli.exit_codes import exit_code_of
 from lipseg.cli.info import info
 from lipseg.cli.makeup import makeup
@@ -28,6 +29,7 @@ app.command(short_help="Find the lips in pictures.")(predict)
 app.command(short_help="Put lipstick on the lips in photos.")(makeup)
 app.command(short_help="Follow the lips through a video.")(video)
 app.command(short_help="Cut the mouths out of videos, for lip readers.")(mouths)
+app.command(short_help="Find the lips in very many pictures, on Ray.")(batch)
 app.command(short_help="Print what a model is.")(info)
 
 

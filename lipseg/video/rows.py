@@ -1,7 +1,6 @@
 """Landmarks of every frame as JSON Lines or Parquet; a face has the keys that it has in a photo, after its id."""
 
 import json
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import IO, Any
 
 from lipseg.errors import DataError
 from lipseg.files import whole_file
+from lipseg.formats.face_columns import face_cells, face_fields
 from lipseg.formats.record import face_record
 from lipseg.tracking.tracker import TrackedFrame
 from lipseg.video.libraries import need
@@ -70,36 +70,21 @@ class JsonLinesWriter(RowWriter):
 class ParquetWriter(RowWriter):
     """A row a frame and mouth; a frame without a mouth has one row, its columns from ``id`` on null.
 
-    Numbers are not rounded. ``box`` is a list of x0, y0, x1, y1, and ``roll`` is 0 for an upright box; ``outer`` and
-    ``inner`` are lists of 56 numbers: x and y of the 28 points, alternating.
+    Numbers are not rounded; the columns of a mouth are those of ``face_fields``.
     """
 
     def __init__(self, path: Path) -> None:
         self._arrow = need("pyarrow", "parquet", "writing Parquet")
         parquet = need("pyarrow.parquet", "parquet", "writing Parquet")
-        real, integer = self._arrow.float32(), self._arrow.int32()
-        box, contour = self._arrow.list_(real, 4), self._arrow.list_(real, 56)
-        measures = ("opening", "opening_px", "width", "area_upper", "area_lower", "area_inner")
-        self._schema = self._arrow.schema(
-            [("frame", self._arrow.int64()), ("time", self._arrow.float64()), ("id", integer)]
-            + [("box", box), ("roll", real), ("score", real), ("component", integer)]
-            + [(name, real) for name in measures]
-            + [("outer", contour), ("inner", contour)]
-        )
+        place = [("frame", self._arrow.int64()), ("time", self._arrow.float64()), ("id", self._arrow.int32())]
+        self._schema = self._arrow.schema(place + face_fields(self._arrow))
         self._rows: list[dict[str, Any]] = []
         self._file: Any = parquet.ParquetWriter(path, self._schema, compression="zstd")
 
     def write(self, frame: TrackedFrame) -> None:
         place = {"frame": frame.index, "time": frame.time}
-        self._rows += [
-            place
-            | {"id": mouth.id, "box": list(mouth.lips.box.corners), "roll": math.degrees(mouth.lips.box.roll)}
-            | {"score": mouth.score if math.isfinite(mouth.score) else None, "component": mouth.component}
-            | {"opening": mouth.opening, "opening_px": mouth.opening_px, "width": mouth.width}
-            | {f"area_{name}": area for name, area in mouth.areas.items()}
-            | {"outer": mouth.outer.ravel().tolist(), "inner": mouth.inner.ravel().tolist()}
-            for mouth in frame.mouths
-        ] or [place]
+        faces = [{**place, "id": mouth.id, **face_cells(mouth.lips)} for mouth in frame.mouths]
+        self._rows += faces or [place]
         if len(self._rows) >= _GROUP:
             self._flush()
 

@@ -11,6 +11,7 @@ import pytest
 import lipseg
 
 HEAVY = ("jax", "flax", "optax", "sklearn", "matplotlib", "cv2", "scipy", "dvc", "imageio", "numpy", "PIL", "av")
+HEAVY += ("onnxruntime", "pyarrow", "ray", "pandas")
 
 _SCRIPT = f"""
 import sys
@@ -41,6 +42,7 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         (["makeup", "--help"], "--finish NAME"),
         (["video", "--help"], "--landmarks OUT.jsonl"),
         (["mouths", "--help"], "--preset NAME"),
+        (["batch", "--help"], "--address HOST:PORT"),
     ],
 )
 def test_answers_without_heavy_imports(arguments, said):
