@@ -1,6 +1,19 @@
 """The errors that a user can cause, each a single line that names the culprit and the remedy."""
 
 
+def printable(text: str) -> str:
+    """Returns a text with the escapes (``\\x1b``) of what does not print.
+
+    That is whatever commands a terminal, line ends, direction marks, and bytes of file names that are no text.
+    """
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
+def one_line(text: str) -> str:
+    """Returns a text as one line that is safe to print, whatever names it holds; runs of white space become a blank."""
+    return printable(" ".join(text.split()))
+
+
 class LipsegError(Exception):
     """Base of every error whose message is meant for the user; entry points print it without a traceback."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lipseg.errors import ModelError
+from lipseg.errors import ModelError, printable
 from lipseg.inference.card import CARD, DEFAULT_MODEL, check_networks, read_card
 
 # A list longer than this is told by its length; --json shows it whole.
@@ -41,12 +41,12 @@ def info(
     if as_json:
         typer.echo(json.dumps(card, indent=2))
         return
-    typer.echo(f"model: {model}")
+    typer.echo(printable(f"model: {model}"))
     if known := _conventions(card, model / CARD):
-        typer.echo(f"conventions, the reference first: {known}")
+        typer.echo(printable(f"conventions, the reference first: {known}"))
     hidden = [name for name in _MACHINE_ONLY if name in card]
     for line in _lines({name: value for name, value in card.items() if name not in hidden}):
-        typer.echo(line)
+        typer.echo(printable(line))
     if hidden:
         typer.echo(f"\nlipseg info --json also shows: {', '.join(hidden)}")
 

@@ -15,6 +15,9 @@ from lipseg.formats.record import PictureRecord
 
 Row = dict[str, Any]
 
+# File names are bytes, and not always UTF-8: such a name is written as it is.
+_ANY_NAME = "surrogateescape"
+
 
 class GatheredWriter(ABC):
     """Makes one file of what is known of all pictures.
@@ -98,7 +101,7 @@ class Gathering:
                         self._at[json.loads(line)["image"]] = self._end
                         self._end += len(line)
             if self.target.exists():
-                rows = self.writer.rows_of(self.target.read_text(encoding="utf-8"))
+                rows = self.writer.rows_of(self.target.read_text(encoding="utf-8", errors=_ANY_NAME))
                 self._finished = {row["image"]: row for row in rows}
         except OSError as error:
             raise UsageError(f"{error.filename}: cannot be read ({error.strerror or error})") from error
@@ -144,7 +147,10 @@ class Gathering:
                 known = set(places)
                 earlier = [place for place in (*self._finished, *self._at) if place not in known]
                 order = [*dict.fromkeys(earlier), *(place for place in places if place in self)]
-                with whole_file(self.target) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+                with (
+                    whole_file(self.target) as partial,
+                    partial.open("w", encoding="utf-8", errors=_ANY_NAME, newline="") as file,
+                ):
                     file.writelines(self.writer.compose(_Rows(self, order)))
             self.close()
             self.journal.unlink(missing_ok=True)

@@ -46,15 +46,15 @@ class Photo:
             DataError: if it cannot be read.
         """
         import numpy as np
-        from PIL import Image, ImageOps
+        from PIL import ImageOps
 
-        from lipseg.images import read_image
+        from lipseg.images import open_picture, read_image
 
         self.shown = pixels = read_image(path)
         self._kind = PHOTO_FORMATS[ending.lower()]
         self._options = dict(_OPTIONS[self._kind])
         self._alpha: NDArray[np.uint8] | None = None
-        with Image.open(path) as original:
+        with open_picture(path) as original:
             upright = original
             with contextlib.suppress(Exception):  # as in reading: a damaged EXIF block does not make a photo unusable
                 upright = ImageOps.exif_transpose(original)  # its EXIF data no longer say that it is to be turned
