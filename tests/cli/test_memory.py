@@ -1,0 +1,40 @@
+"""The largest picture that is read takes less than 1 GB, whatever is written of it."""
+
+import resource
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+import lipseg.images
+
+
+def peak_of(*arguments: object) -> tuple[int, str]:
+    """Returns the most bytes that a run of ``lipseg`` took, and its standard error."""
+    program = (
+        "import resource, sys; from lipseg.cli.app import main\n"
+        "try: main(sys.argv[1:])\n"
+        "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stdout)"
+    )
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode in (0, 3), done.stderr
+    return int(done.stdout.split()[-1]) * 1024, done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the unit of ru_maxrss is the system's own")
+def test_the_largest_picture_takes_less_than_a_gigabyte(tmp_path):
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 0
+    height = 8_000
+    width = lipseg.images.MOST_PIXELS // height
+    picture = Image.linear_gradient("L").resize((width, height)).convert("RGB")
+    picture.save(tmp_path / "large.jpg", quality=50)
+    formats = "json,mask,matte,overlay,svg,labelme"
+    box = f"{width // 2 - 600},{height // 2 - 300},{width // 2 + 600},{height // 2 + 300}"
+    options = ("--box", box, "-o", tmp_path / "out")
+    peak, _ = peak_of("predict", tmp_path / "large.jpg", *options, "--format", formats)
+    assert peak < 1_000_000_000
+    assert len(list((tmp_path / "out").iterdir())) == 6
+    peak, _ = peak_of("makeup", tmp_path / "large.jpg", *options)
+    assert peak < 1_000_000_000
