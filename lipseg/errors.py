@@ -1,5 +1,7 @@
 """The errors that a user can cause, each a single line that names the culprit and the remedy."""
 
+import reprlib
+
 
 def printable(text: str) -> str:
     """Returns a text with the escapes (``\\x1b``) of what does not print.
@@ -12,6 +14,21 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """Returns a text as one line that is safe to print, whatever names it holds; runs of white space become a blank."""
     return printable(" ".join(text.split()))
+
+
+def shown(value: object, most: int = 80) -> str:
+    """Returns how Python writes a value, cut off where it is longer than ``most`` characters: for messages.
+
+    Of a value that refers to itself over and over, as YAML's can, no more than that is written.
+    """
+    brief = reprlib.Repr()
+    brief.maxstring = brief.maxother = brief.maxlong = most
+    brief.maxlevel, brief.maxlist, brief.maxtuple, brief.maxdict = 3, 12, 12, 6
+    try:
+        text = brief.repr(value)
+    except ValueError:  # Python writes no number of more than 4300 digits
+        text = f"a {type(value).__name__} of very many digits"
+    return text if len(text) <= 3 * most else f"{text[: 3 * most]}..."
 
 
 class LipsegError(Exception):

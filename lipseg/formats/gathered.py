@@ -98,14 +98,18 @@ class Gathering:
                         # A run that was killed may leave half a line: the last.
                         if not line.endswith(b"\n"):
                             break
-                        self._at[json.loads(line)["image"]] = self._end
+                        row = json.loads(line)
+                        # A row that nothing can be made of must be told now, not when the file is made.
+                        for _ in self.writer.compose([row]):
+                            pass
+                        self._at[row["image"]] = self._end
                         self._end += len(line)
             if self.target.exists():
                 rows = self.writer.rows_of(self.target.read_text(encoding="utf-8", errors=_ANY_NAME))
                 self._finished = {row["image"]: row for row in rows}
         except OSError as error:
             raise UsageError(f"{error.filename}: cannot be read ({error.strerror or error})") from error
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
             raise UsageError(
                 f"{self.target}: this file or its journal {self.journal.name} was not written by lipseg and cannot be "
                 "gone on with; give --force to replace it, or another folder with -o"

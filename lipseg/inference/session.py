@@ -73,7 +73,10 @@ def open_network(
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        # Without its fallback, which prints to standard output.
+        session = onnxruntime.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"], enable_fallback=False
+        )
     except Exception as error:  # ONNX Runtime has an exception type of its own for each of its codes
         raise ModelError(f"{origin}: ONNX Runtime cannot load it ({_line(error)}); get the folder again") from error
     (given, *more), there = session.get_inputs() or [None], {output.name for output in session.get_outputs()}

@@ -126,7 +126,7 @@ class _Network:
         try:
             check_onnx(data)
             self._session: Any = onnxruntime.InferenceSession(
-                any_size(data), options, providers=["CPUExecutionProvider"]
+                any_size(data), options, providers=["CPUExecutionProvider"], enable_fallback=False
             )
             self._input = self._session.get_inputs()[0].name
             self(np.zeros((32, 32, 3), np.uint8), 1.0)

@@ -78,7 +78,9 @@ class VideoReader:
         try:
             # As a file, never as one of the protocols and devices that ffmpeg reads names as.
             self.container: InputContainer = self._av.open(
-                f"file:{path}", options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
+                f"file:{path}",
+                options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"},
+                metadata_errors="replace",  # titles and the like are of no use here
             )
         except self._av.error.FFmpegError as error:
             reason = "no such file" if isinstance(error, FileNotFoundError) else _reason(error)
