@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -56,6 +57,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         DataError: if the file is missing or not a picture that can be decoded.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe or a device might never end
+            raise DataError(f"{path}: not a file that can be read as a picture")
         with path.open("rb") as file:
             return _decoded(file, str(path))
     except FileNotFoundError as error:
@@ -67,6 +70,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 def picture_size(path: Path) -> tuple[int, int] | None:
     """Returns (height, width) of the picture that ``read_image`` would give, from the file's head; None without one."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return None
         with path.open("rb") as file, _opened(file, str(path)) as image:
             width, height = image.size
             turned = _orientation(image) >= 5

@@ -6,6 +6,7 @@ The journal (``.NAME.partial.jsonl``) has a line a picture. A run that was kille
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
@@ -162,7 +163,9 @@ class Gathering:
     def close(self) -> None:
         """Closes the journal and leaves it there."""
         if self._file is not None:
-            self._file.close()
+            # Every row was flushed; one that could not be written would only fail once more.
+            with suppress(OSError):
+                self._file.close()
             self._file = None
 
     def rows(self, order: Sequence[str]) -> Iterator[Row]:
