@@ -15,9 +15,9 @@ _OWN = "lipseg"
 
 def licence_of(package: Distribution) -> str:
     """Returns a package's licence in a few words; "" where it says nothing."""
-    told = package.metadata
-    classified = [line.split(" :: ")[-1] for line in told.get_all("Classifier", []) if line.startswith("License :: ")]
-    stated = told.get("License-Expression") or "; ".join(classified) or (told.get("License") or "").strip()
+    told = package.metadata.json
+    classified = [line.split(" :: ")[-1] for line in told.get("classifier", []) if line.startswith("License :: ")]
+    stated = str(told.get("license_expression") or "; ".join(classified) or told.get("license") or "").strip()
     return re.sub(r"\s+", " ", stated.splitlines()[0])[:80] if stated else ""
 
 
