@@ -7,7 +7,7 @@ export DVC_NO_ANALYTICS := 1
 SPREAD := -n 2 --dist worksteal
 FAST := -m "not pipeline" $(SPREAD)
 
-.PHONY: help setup repro test check fast coverage pipeline fuzz audit floors licences release-model verify-model lock clean
+.PHONY: help setup repro test check fast coverage pipeline release-model verify-model fuzz audit licences floors lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16

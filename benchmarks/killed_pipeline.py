@@ -22,8 +22,8 @@ from typing import Any
 
 import yaml
 
-# Hold the seconds that epochs took, which are never the same twice.
-TIMED = frozenset({"data/base/history.csv", "data/teach/history.csv", "reports/index.html"})
+# Hold the seconds that epochs and networks took, which are never the same twice.
+TIMED = frozenset({"data/base/history.csv", "data/teach/history.csv", "reports/index.html", "reports/export.json"})
 
 
 def outputs(root: Path) -> dict[str, list[str]]:

@@ -98,7 +98,7 @@ def _table_of(figures: Any, pad: str) -> list[str]:
     Of any other figures, such as a stranger's, there is none.
     """
     if isinstance(figures, dict) and all(isinstance(figures.get(boxes), dict) for boxes in ("jittered", "exact")):
-        with contextlib.suppress(KeyError, TypeError, AttributeError, ValueError):
+        with contextlib.suppress(KeyError, TypeError, AttributeError, ValueError, OverflowError):
             return _table(figures, pad)
     return []
 

@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from lipseg.errors import ModelError
+from lipseg.errors import ModelError, shown
 
 # The model that comes with the package, put there by `make release-model`; loaded where nobody names another.
 DEFAULT_MODEL = Path(str(files("lipseg") / "shipped"))
@@ -65,7 +65,7 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{path}: a model card is a JSON object, not a {type(card).__name__}")
     if card.get("format") != FORMAT:
         raise ModelError(
-            f"{path}: a model of format {card.get('format')!r}; this lipseg reads format {FORMAT}: train it again "
+            f"{path}: a model of format {shown(card.get('format'))}; this lipseg reads format {FORMAT}: train it again "
             "with `make repro`"
         )
     return card
