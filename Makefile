@@ -7,7 +7,7 @@ export DVC_NO_ANALYTICS := 1
 SPREAD := -n 2 --dist worksteal
 FAST := -m "not pipeline" $(SPREAD)
 
-.PHONY: help setup repro test check fast coverage pipeline web web-serve web-golden web-test release-model verify-model docs docs-serve dist version lock clean
+.PHONY: help setup repro test check fast coverage pipeline web web-serve web-golden web-test release-model verify-model docs docs-serve dist version fuzz audit licences floors lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -35,6 +35,7 @@ COMPILE := --universal --python-version 3.11 --generate-hashes --no-header --no-
 setup: .venv/.test ## make the virtual environment with everything that developers need
 
 repro: .venv/.pipeline ## run the pipeline; prints the metrics and where the report is
+	@python -m stages.mend
 	python -m dvc repro
 	@echo
 	@python -m stages.summary --metrics reports/metrics.json --report reports/index.html --model models/lipseg
@@ -114,6 +115,19 @@ dist: setup ## build wheel, sdist and, after `make web`, the npm package in dist
 
 version: setup ## write the version of pyproject.toml to the other files that hold it
 	python -m tools.dist --stamp
+
+RUNS ?= 100000
+fuzz: setup ## every reader on RUNS=100000 damaged files each: hours; READERS=helen,boxes for some
+	nice -n 19 python tests/fuzzing.py --runs $(RUNS) $(if $(READERS),--readers $(READERS))
+
+audit: setup ## known weaknesses of the locked packages, as far as the advisory service can be reached
+	python $(LOCKS)/audit.py
+
+licences: setup ## the licence of every package that is installed for developers
+	python $(LOCKS)/licences.py
+
+floors: ## the tool's tests with the oldest and the newest releases of what it needs (needs uv)
+	python3 $(LOCKS)/floors.py
 
 lock: ## pin every dependency anew (needs uv); give UPGRADE=--upgrade for the newest releases
 	uv pip compile pyproject.toml --all-extras --group build --group dev $(COMPILE) -o $(LOCKS)/test.lock

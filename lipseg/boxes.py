@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lipseg import scheme
-from lipseg.errors import DataError
+from lipseg.errors import DataError, shown
 
 T = TypeVar("T")
 
 # A box may reach beyond the picture, but one this many times larger than it is a mistake of units.
 _LARGEST = 20.0
+# Beyond this, products of coordinates would be infinite.
+_FARTHEST_PX = 1e12
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Box:
             raise DataError(f"{self.origin}: {self.text} is not finite")
         if not (math.isfinite(self.roll) and math.isfinite(self.score)):
             raise DataError(f"{self.origin}: the roll {self.roll:g} or the score {self.score:g} is not finite")
+        if max(map(abs, (self.cx, self.cy, self.width, self.height))) > _FARTHEST_PX:
+            raise DataError(f"{self.origin}: {self.text} lies farther away than any picture reaches")
         for low, high, extent in (("x0", "x1", self.width), ("y0", "y1", self.height)):
             if not extent > 0:
                 raise DataError(f"{self.origin}: {low} must be smaller than {high}, not {self.text}")
@@ -110,7 +114,7 @@ class Box:
         try:
             x0, y0, x1, y1 = (float(field) for field in fields)
         except ValueError:
-            raise DataError(f"{origin}: expected four numbers x0,y0,x1,y1, not {','.join(fields)!r}") from None
+            raise DataError(f"{origin}: expected four numbers x0,y0,x1,y1, not {shown(','.join(fields))}") from None
         return cls.from_corners(x0, y0, x1, y1, origin=origin)
 
     @property

@@ -1,5 +1,35 @@
 """The errors that a user can cause, each a single line that names the culprit and the remedy."""
 
+import reprlib
+
+
+def printable(text: str) -> str:
+    """Returns a text with the escapes (``\\x1b``) of what does not print.
+
+    That is whatever commands a terminal, line ends, direction marks, and bytes of file names that are no text.
+    """
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
+def one_line(text: str) -> str:
+    """Returns a text as one line that is safe to print, whatever names it holds; runs of white space become a blank."""
+    return printable(" ".join(text.split()))
+
+
+def shown(value: object, most: int = 80) -> str:
+    """Returns how Python writes a value, cut off where it is longer than ``most`` characters: for messages.
+
+    Of a value that refers to itself over and over, as YAML's can, no more than that is written.
+    """
+    brief = reprlib.Repr()
+    brief.maxstring = brief.maxother = brief.maxlong = most
+    brief.maxlevel, brief.maxlist, brief.maxtuple, brief.maxdict = 3, 12, 12, 6
+    try:
+        text = brief.repr(value)
+    except ValueError:  # Python writes no number of more than 4300 digits
+        text = f"a {type(value).__name__} of very many digits"
+    return text if len(text) <= 3 * most else f"{text[: 3 * most]}..."
+
 
 class LipsegError(Exception):
     """Base of every error whose message is meant for the user; entry points print it without a traceback."""

@@ -1,16 +1,22 @@
 """Files and folders that are whole or absent: written beside their place and then moved into it.
 
 What a killed process leaves behind is hidden and ends in ``.partial``, or holds it before the ending; the next write
-of the same thing replaces it.
+of the same thing replaces it. Of two processes that write the same thing at once the second is refused.
 """
 
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import ENOENT
 from pathlib import Path
 
 from lipseg.errors import OutputError
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system: there nobody keeps two runs apart
+    fcntl = None
 
 
 @contextmanager
@@ -36,18 +42,27 @@ def whole_file(path: Path) -> Iterator[Path]:
     Missing folders are made. Where the block fails, what was written goes and ``path`` stays as it was.
 
     Args:
-        path: replaced where it exists.
+        path: replaced where it exists; a link itself, not what it leads to.
 
     Yields:
-        The path to write to.
+        The path to write to: an empty file.
+
+    Raises:
+        OutputError: if another process is writing the same file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with _claimed(partial, path, folder=False):
+        try:
+            os.truncate(partial, 0)
+            os.utime(partial, (1, 1))
+            yield partial
+            written = partial.stat()
+            if not written.st_size and written.st_mtime == 1:
+                raise FileNotFoundError(ENOENT, "nothing was written", str(path))
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -61,14 +76,107 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
     Yields:
         The folder to write to.
+
+    Raises:
+        OutputError: if another process is writing the same folder.
     """
+    folder.parent.mkdir(parents=True, exist_ok=True)
     partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    with _claimed(partial, folder, folder=True):
+        try:
+            for left in partial.iterdir():
+                if left.is_dir() and not left.is_symlink():
+                    shutil.rmtree(left)
+                else:
+                    left.unlink()
+            yield partial
+            # A folder cannot be moved onto one that holds files.
+            shutil.rmtree(folder, ignore_errors=True)
+            os.replace(partial, folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Keeps other processes from claiming the same folder, which exists, until the block's end.
+
+    Raises:
+        OutputError: if another process has claimed it.
+    """
+    if fcntl is None:
+        yield
+        return
+    claim = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        yield partial
-        # A folder cannot be moved onto one that holds files.
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(partial, folder)
+        if not _locked(claim):
+            raise OutputError(f"{folder}: another run is writing into it; wait for its end, or name another folder")
+        yield
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        os.close(claim)
+
+
+@contextmanager
+def _claimed(partial: Path, whole: Path, *, folder: bool) -> Iterator[None]:
+    """Makes what is written beside its place, or takes over what a killed process has left there, and locks it.
+
+    The lock is the system's own: it ends with the process, however that ends.
+    """
+    if fcntl is None:
+        _remove(partial)
+        partial.mkdir() if folder else partial.touch()
+        yield
+        return
+    claim = _claim(partial, whole, folder=folder)
+    try:
+        yield
+    finally:
+        os.close(claim)
+
+
+def _claim(partial: Path, whole: Path, *, folder: bool) -> int:
+    """Returns the descriptor of a locked partial file or folder, which it makes where there is none."""
+    flags = os.O_RDONLY | os.O_DIRECTORY if folder else os.O_RDWR | os.O_CREAT
+    while True:
+        # A link there leads somewhere else: whoever put it there does not choose what is overwritten.
+        if partial.is_symlink() or (partial.exists() and partial.is_dir() != folder):
+            _remove(partial)
+        if folder:
+            partial.mkdir(exist_ok=True)
+        claim = os.open(partial, flags | os.O_NOFOLLOW, 0o666)
+        try:
+            if not _locked(claim):
+                raise OutputError(f"{whole}: another run is writing it; wait for its end, or write elsewhere")
+            # Between the two steps, another process may have ended and moved or removed it.
+            if _is_at(partial, claim):
+                return claim
+        except BaseException:
+            os.close(claim)
+            raise
+        os.close(claim)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _locked(claim: int) -> bool:
+    """Locks an open file or folder until it is closed; False where another process has it locked."""
+    assert fcntl is not None
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

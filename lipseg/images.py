@@ -2,12 +2,14 @@
 
 import contextlib
 import io
+import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, features
+from PIL import ExifTags, Image, UnidentifiedImageError, features
 
 from lipseg.errors import DataError
 from lipseg.files import whole_file
@@ -18,6 +20,27 @@ Picture = NDArray[Any] | Path | str | Image.Image
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".heic", ".heif", ".hif", ".avif"}
 )
+
+# The decoders that pictures are offered to, by Pillow's names. Pillow has more, and goes by the content alone: what is
+# called photo.jpg could be PostScript, which it hands to Ghostscript, a program.
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "AVIF")
+# Pixels. A larger picture would not fit into 1 GB beside its own decoder: a few kilobytes can announce any size. The
+# decoders of the last kinds hold the picture two or three times themselves.
+MOST_PIXELS = 100_000_000
+_MOST_PIXELS = {"WEBP": 50_000_000, "AVIF": 50_000_000, "HEIF": 50_000_000}
+# Pixels that are converted at once, so that a large picture is in memory once as decoded and once as RGB.
+_STRIP = 1_000_000
+# What makes a picture upright, by its EXIF orientation (tag 0x0112), undone: a view of the upright array in the order
+# in which the file stores the pixels.
+_STORED: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    2: lambda upright: upright[:, ::-1],
+    3: lambda upright: upright[::-1, ::-1],
+    4: lambda upright: upright[::-1],
+    5: lambda upright: upright.swapaxes(0, 1),
+    6: lambda upright: np.rot90(upright),
+    7: lambda upright: upright[::-1, ::-1].swapaxes(0, 1),
+    8: lambda upright: np.rot90(upright, -1),
+}
 
 # Brands of ISO base media files that hold pictures (ISO/IEC 23008-12, annex B; the AV1 image file format, 6).
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
@@ -34,6 +57,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         DataError: if the file is missing or not a picture that can be decoded.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe or a device might never end
+            raise DataError(f"{path}: not a file that can be read as a picture")
         with path.open("rb") as file:
             return _decoded(file, str(path))
     except FileNotFoundError as error:
@@ -45,9 +70,11 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 def picture_size(path: Path) -> tuple[int, int] | None:
     """Returns (height, width) of the picture that ``read_image`` would give, from the file's head; None without one."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return None
         with path.open("rb") as file, _opened(file, str(path)) as image:
             width, height = image.size
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+            turned = _orientation(image) >= 5
     except Exception:  # decoders of damaged files raise whatever they like; read_image will say what it is
         return None
     return (width, height) if turned else (height, width)
@@ -71,17 +98,48 @@ def from_pil(image: Image.Image) -> NDArray[np.uint8]:
 
     Raises:
         OSError: or whatever else Pillow raises for a damaged picture.
-        DataError: if its kind is not known.
+        DataError: if its kind is not known, or it has more pixels than can be read.
     """
+    _check_size(image)
     image.load()
-    # A damaged EXIF block does not make the picture unusable: then it is taken as it is stored.
-    with contextlib.suppress(Exception):
-        image = ImageOps.exif_transpose(image)
+    width, height = image.size
+    orientation = _orientation(image)
+    upright = np.empty((width, height, 3) if orientation >= 5 else (height, width, 3), np.uint8)
+    stored = _STORED.get(orientation, lambda same: same)(upright)
+    rows = max(1, _STRIP // width)
+    for top in range(0, height, rows):
+        strip = image if rows >= height else image.crop((0, top, width, min(top + rows, height)))
+        stored[top : top + rows] = _rgb(strip)
+    return upright
+
+
+def _rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """Returns a loaded picture as RGB, as it is stored."""
     if image.mode == "P":
         image = image.convert("RGBA" if "transparency" in image.info else "RGB")
     elif image.mode not in ("1", "L", "LA", "RGB", "RGBA", "CMYK", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"):
         image = image.convert("RGBA" if image.mode in ("PA", "La", "RGBa") else "RGB")
     return to_rgb8(np.asarray(image), cmyk=image.mode == "CMYK")
+
+
+def _orientation(image: Image.Image) -> int:
+    """Returns the EXIF orientation, 1 to 8; 1 where a damaged EXIF block tells none: it makes no picture unusable."""
+    with contextlib.suppress(Exception):
+        found = image.getexif().get(ExifTags.Base.Orientation, 1)
+        return found if found in _STORED else 1
+    return 1
+
+
+def _check_size(image: Image.Image) -> None:
+    """Refuses a picture with too many pixels, before it is decoded."""
+    width, height = image.size
+    most = _MOST_PIXELS.get(image.format or "", MOST_PIXELS)
+    if width * height > most:
+        raise DataError(_too_large(f"{width} x {height}", most))
+
+
+def _too_large(size: str, most: int = MOST_PIXELS) -> str:
+    return f"has {size} pixels, and at most {most // 1_000_000} million are read; make the picture smaller"
 
 
 def as_rgb(image: Picture) -> NDArray[np.uint8]:
@@ -120,7 +178,7 @@ def _decoded(file: BinaryIO, name: str) -> NDArray[np.uint8]:
 def _opened(file: BinaryIO, name: str) -> Image.Image:
     """Opens a picture; the HEIF plugin is loaded when the first picture needs it."""
     try:
-        return Image.open(file)
+        image = open_picture(file)
     except UnidentifiedImageError:
         file.seek(0)
         head = file.read(64)
@@ -131,13 +189,31 @@ def _opened(file: BinaryIO, name: str) -> Image.Image:
             raise DataError(f"{name}: AVIF needs Pillow 11.3 or later: pip install 'lipseg[heic]'") from None
         if not brands & _HEIF_BRANDS or ".heic" in Image.registered_extensions():
             raise
+    else:
+        return image
     try:
         from pillow_heif import register_heif_opener
     except ImportError:
         raise DataError(f"{name}: HEIC needs one more package: pip install 'lipseg[heic]'") from None
     register_heif_opener()
     file.seek(0)
-    return Image.open(file)
+    return open_picture(file)
+
+
+def open_picture(file: BinaryIO | Path) -> Image.Image:
+    """Returns a picture opened by one of the decoders of the formats that lipseg reads, not decoded yet.
+
+    Raises:
+        DataError: if it has more pixels than can be read.
+        OSError: or whatever else Pillow raises for a damaged file.
+    """
+    try:
+        # HEIF is known once its plugin is loaded.
+        image = Image.open(file, formats=[*_FORMATS, *({"HEIF"} & Image.OPEN.keys())])
+    except Image.DecompressionBombError as error:
+        raise DataError(_too_large("far too many")) from error
+    _check_size(image)
+    return image
 
 
 def to_rgb8(image: NDArray[Any], *, cmyk: bool = False) -> NDArray[np.uint8]:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
-from lipseg.errors import ParamsError
+from lipseg.errors import ParamsError, shown
 from lipseg.geometry import View
 
 Section = TypeVar("Section")
@@ -301,8 +301,12 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
             raw = yaml.safe_load(file)
     except FileNotFoundError as error:
         raise ParamsError(f"{path}: no such file; run from the project's folder or copy one of presets/") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParamsError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
+    except OSError as error:
+        raise ParamsError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except RecursionError as error:
+        raise ParamsError(f"{path}: not valid YAML (nested too deeply)") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no text, no such date, a number of thousands of digits
+        raise ParamsError(f"{path}: not valid YAML ({' '.join(str(error).split())[:300]})") from error
     try:
         return parse_params(raw)
     except ParamsError as error:
@@ -312,7 +316,7 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
 def parse_params(raw: object) -> Params:
     """Returns the parameters of a parsed ``params.yaml``; raises ``ParamsError`` as ``load_params`` does."""
     if not isinstance(raw, Mapping):
-        raise ParamsError(f"the file: must hold keys and values, not {raw!r}")
+        raise ParamsError(f"the file: must hold keys and values, not {shown(raw)}")
     kinds = typing.get_type_hints(Params)
     parts = {
         name: parse_section(kinds[name], part, name) if dataclasses.is_dataclass(kinds.get(name)) else part
@@ -333,7 +337,7 @@ def parse_section(kind: type[Section], raw: object, name: str) -> Section:
         ParamsError: naming the key that is unknown, missing, badly typed or out of range.
     """
     if not isinstance(raw, Mapping):
-        raise ParamsError(f"{name}: must hold keys and values, not {raw!r}")
+        raise ParamsError(f"{name}: must hold keys and values, not {shown(raw)}")
     try:
         return kind(**{str(key): value for key, value in raw.items()})
     except ValidationError as error:
@@ -360,7 +364,7 @@ def _in_words(fault: Any, section: str, known: list[str]) -> str:
     """
     key = ".".join(part for part in (section, str(fault["loc"][0])) if part)
     if fault["type"] == "unexpected_keyword_argument":
-        return f"{key}: unknown key; known here: {', '.join(known)}"
+        return f"{key[:100]}: unknown key; known here: {', '.join(known)}"
     if fault["type"] == "missing":
         return f"{key}: missing"
     value = fault["input"]
@@ -368,9 +372,9 @@ def _in_words(fault: Any, section: str, known: list[str]) -> str:
     rule = re.sub(r"^.*? should |valid | after validation, not \d+$", "", fault["msg"])
     rule = rule.replace("a integer", "a whole number").replace("tuple", "list")
     remedy = " (write 1.0e-3, not 1e-3)" if fault["type"] == "float_type" and isinstance(value, str) else ""
-    return f"{key}: must {rule}, not {value!r}{remedy}"
+    return f"{key}: must {rule}, not {shown(value)}{remedy}"
 
 
 def _require(condition: bool, key: str, rule: str, value: object) -> None:
     if not condition:
-        raise ParamsError(f"{key}: must be {rule}, not {value!r}")
+        raise ParamsError(f"{key}: must be {rule}, not {shown(value)}")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from lipseg.errors import LipsegError
+from lipseg.errors import LipsegError, one_line
 
 # One of each floor is enough to tell an environment that `make` has filled from another.
 _NEEDED = ("numpy", "cv2", "yaml", "jax")
@@ -50,5 +50,5 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
     except LipsegError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
         sys.exit(1)

@@ -1,6 +1,7 @@
 """The command ``lipseg``. Commands import what they need when they run, so that ``--help`` answers at once."""
 
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Annotated, NoReturn
 
@@ -14,7 +15,7 @@ from lipseg.cli.makeup import makeup
 from lipseg.cli.mouth_clips import mouths
 from lipseg.cli.predict import predict
 from lipseg.cli.video import video
-from lipseg.errors import LipsegError
+from lipseg.errors import LipsegError, one_line
 
 app = typer.Typer(
     name="lipseg",
@@ -58,11 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: the words after ``lipseg``; None takes the process's own.
     """
+    if not sys.warnoptions:
+        # Warnings of libraries are for those who program with them: a picture's names where Pillow is installed.
+        warnings.simplefilter("ignore")
     try:
         app(args=None if arguments is None else list(arguments), prog_name="lipseg")
     except LipsegError as error:
-        message = " ".join(str(error).split())
-        typer.echo(f"error: {message}", err=True)
+        typer.echo(f"error: {one_line(str(error))}", err=True)
         sys.exit(exit_code_of(error))
     sys.exit(0)
 

@@ -1,5 +1,6 @@
 """``lipseg info``: what a model is."""
 
+import contextlib
 import json
 import textwrap
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lipseg.errors import ModelError
+from lipseg.errors import ModelError, printable
 from lipseg.inference.card import CARD, DEFAULT_MODEL, check_networks, read_card
 
 # A list longer than this is told by its length; --json shows it whole.
@@ -41,12 +42,16 @@ def info(
     if as_json:
         typer.echo(json.dumps(card, indent=2))
         return
-    typer.echo(f"model: {model}")
+    typer.echo(printable(f"model: {model}"))
     if known := _conventions(card, model / CARD):
-        typer.echo(f"conventions, the reference first: {known}")
+        typer.echo(printable(f"conventions, the reference first: {known}"))
     hidden = [name for name in _MACHINE_ONLY if name in card]
-    for line in _lines({name: value for name, value in card.items() if name not in hidden}):
-        typer.echo(line)
+    try:
+        lines = _lines({name: value for name, value in card.items() if name not in hidden})
+    except RecursionError as error:
+        raise ModelError(f"{model / CARD}: nested too deeply; get the folder again") from error
+    for line in lines:
+        typer.echo(printable(line))
     if hidden:
         typer.echo(f"\nlipseg info --json also shows: {', '.join(hidden)}")
 
@@ -70,8 +75,8 @@ def _lines(value: dict[str, Any], indent: int = 0) -> list[str]:
     for key, item in value.items():
         gap = [""] if indent == 0 else []
         name = key.replace("_", " ") if indent == 0 else key
-        if key == "figures" and _is_table(item):
-            sections += [*gap, f"{pad}{name} (test faces):", *_table(item, pad + "  ")]
+        if key == "figures" and (table := _table_of(item, pad + "  ")):
+            sections += [*gap, f"{pad}{name} (test faces):", *table]
         elif isinstance(item, dict) and item:
             sections += [*gap, f"{pad}{name}:", *_lines(item, indent + 1)]
         elif isinstance(item, list) and any(isinstance(entry, str) and " " in entry for entry in item):
@@ -87,9 +92,15 @@ def _bullet(text: str, pad: str) -> list[str]:
     return textwrap.wrap(str(text), _WIDTH, initial_indent=f"{pad}- ", subsequent_indent=f"{pad}  ")
 
 
-def _is_table(figures: Any) -> bool:
-    """Whether these are the pipeline's headline figures: boxes -> system -> figure, and the same by source."""
-    return isinstance(figures, dict) and all(isinstance(figures.get(boxes), dict) for boxes in ("jittered", "exact"))
+def _table_of(figures: Any, pad: str) -> list[str]:
+    """Returns the pipeline's headline figures as a table: boxes -> system -> figure, and the same by source.
+
+    Of any other figures, such as a stranger's, there is none.
+    """
+    if isinstance(figures, dict) and all(isinstance(figures.get(boxes), dict) for boxes in ("jittered", "exact")):
+        with contextlib.suppress(KeyError, TypeError, AttributeError, ValueError, OverflowError):
+            return _table(figures, pad)
+    return []
 
 
 def _table(figures: dict[str, Any], pad: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,7 +23,7 @@ from lipseg.cli.mouths import BoxesOf, MouthBoxesOption, MouthBoxOption, boxes_o
 from lipseg.cli.plan import parse_formats, plan_gathered, plan_targets
 from lipseg.cli.printing import print_result, tell, tell_failure
 from lipseg.errors import DataError, UsageError
-from lipseg.files import output_errors
+from lipseg.files import claimed, output_errors
 from lipseg.formats.gathered import Gathering
 from lipseg.formats.picture_file import PictureWriter
 from lipseg.formats.record import PictureRecord
@@ -124,44 +125,54 @@ def predict(
         raise UsageError("--resume: give the folder to go on in with -o DIR")
     writers, gathered_writers = parse_formats(formats or _DEFAULT_FORMATS)
     images = find_images(paths)
-    targets: list[dict[str, Path]] = [{} for _ in images]
-    gatherings: list[Gathering] = []
-    if output is not None:
-        if output.exists() and not output.is_dir():
-            raise UsageError(f"{output}: -o must name a folder, and this is a file")
-        targets = plan_targets(output, [image.place for image in images], writers, overwrite=force, resume=resume)
-        gatherings = plan_gathered(output, gathered_writers, overwrite=force, resume=resume)
-    boxes = boxes_of([image.path for image in images], mouth_box, mouth_boxes)
-    todo = [
-        (image, its)
-        for image, its in zip(images, targets, strict=True)
-        if not resume or its or any(image.place.as_posix() not in gathering for gathering in gatherings)
-    ]
-    if resume:
-        tell(f"{len(images) - len(todo)} of {len(images)} pictures skipped: their files are there already")
-
-    failed = 0
-    if todo:
-        segmenter = load_segmenter(model, detector, min_score, threads, convention)
+    with ExitStack() as claim:
+        targets: list[dict[str, Path]] = [{} for _ in images]
+        gatherings: list[Gathering] = []
         if output is not None:
-            with output_errors(output):
-                output.mkdir(parents=True, exist_ok=True)
-        records = _records(segmenter, [image for image, _ in todo], boxes, batch_size)
-        try:
-            failed = _deliver(
-                records, todo, writers, gatherings, to_folder=output is not None, print_rows=as_json or output is None
-            )
-        finally:
-            for gathering in gatherings:
-                gathering.close()
-    for gathering in gatherings:
-        gathering.finish([image.place.as_posix() for image in images])
-    if output is not None:
-        tell(f"{len(todo) - failed} of {len(todo)} pictures written to {output}")
-    elif failed:
-        tell(f"{failed} of {len(todo)} pictures failed")
-    if failed:
-        raise typer.Exit(ExitCode.SOME_FAILED)
+            if output.exists() and not output.is_dir():
+                raise UsageError(f"{output}: -o must name a folder, and this is a file")
+            if output.is_dir():
+                claim.enter_context(claimed(output))
+            targets = plan_targets(output, [image.place for image in images], writers, overwrite=force, resume=resume)
+            gatherings = plan_gathered(output, gathered_writers, overwrite=force, resume=resume)
+        boxes = boxes_of([image.path for image in images], mouth_box, mouth_boxes)
+        todo = [
+            (image, its)
+            for image, its in zip(images, targets, strict=True)
+            if not resume or its or any(image.place.as_posix() not in gathering for gathering in gatherings)
+        ]
+        if resume:
+            tell(f"{len(images) - len(todo)} of {len(images)} pictures skipped: their files are there already")
+
+        failed = 0
+        if todo:
+            segmenter = load_segmenter(model, detector, min_score, threads, convention)
+            if output is not None:
+                with output_errors(output):
+                    if not output.is_dir():
+                        output.mkdir(parents=True, exist_ok=True)
+                        claim.enter_context(claimed(output))
+            records = _records(segmenter, [image for image, _ in todo], boxes, batch_size)
+            try:
+                failed = _deliver(
+                    records,
+                    todo,
+                    writers,
+                    gatherings,
+                    to_folder=output is not None,
+                    print_rows=as_json or output is None,
+                )
+            finally:
+                for gathering in gatherings:
+                    gathering.close()
+        for gathering in gatherings:
+            gathering.finish([image.place.as_posix() for image in images])
+        if output is not None:
+            tell(f"{len(todo) - failed} of {len(todo)} pictures written to {output}")
+        elif failed:
+            tell(f"{failed} of {len(todo)} pictures failed")
+        if failed:
+            raise typer.Exit(ExitCode.SOME_FAILED)
 
 
 def _deliver(

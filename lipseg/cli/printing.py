@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from lipseg.cli.exit_codes import ExitCode
+from lipseg.errors import one_line, printable
 
 if TYPE_CHECKING:
     from lipseg.video.process import VideoSummary
@@ -17,7 +18,7 @@ def tell(message: str) -> None:
     """Prints a line on standard error without tearing the progress bar."""
     from tqdm import tqdm
 
-    tqdm.write(message, file=sys.stderr)
+    tqdm.write(one_line(message), file=sys.stderr)
 
 
 def tell_failure(path: Path, message: str) -> None:
@@ -34,7 +35,16 @@ def tell_losses(source: Path, summary: "VideoSummary") -> None:
 
 
 def print_result(line: str) -> None:
-    """Prints a line on standard output at once; when nobody reads it any more, ends the command quietly."""
+    """Prints a line on standard output at once; when nobody reads it any more, ends the command quietly.
+
+    On a terminal, what is no text is shown by its escapes; programs get names as they are.
+    """
+    if sys.stdout.isatty():
+        line = printable(line)
+    try:
+        line.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # a name that is no text in this encoding
+        line = printable(line)
     try:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()

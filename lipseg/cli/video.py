@@ -17,7 +17,7 @@ from lipseg.cli.models import (
     load_segmenter,
 )
 from lipseg.cli.mouths import parse_boxes
-from lipseg.cli.printing import print_result, tell_losses
+from lipseg.cli.printing import print_result, tell, tell_losses
 from lipseg.cli.termination import terminated_as_interrupted
 from lipseg.errors import UsageError
 from lipseg.files import output_errors
@@ -156,5 +156,5 @@ def _report(summary: "VideoSummary", source: Path, written: list[Path]) -> None:
     """Says on standard error what was done."""
     empty = f", {summary.empty} without a mouth" if summary.empty else ""
     place = f" written to {' and '.join(map(str, written))}" if written else ""
-    typer.echo(f"{summary.frames} frames{empty}{place}", err=True)
+    tell(f"{summary.frames} frames{empty}{place}")
     tell_losses(source, summary)

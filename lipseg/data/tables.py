@@ -15,6 +15,13 @@ from numpy.typing import NDArray
 from lipseg.errors import DataError
 from lipseg.files import whole_file
 
+# What NumPy raises for a damaged file. EOFError: an empty one; the last two: one cut off; TypeError: one bare array;
+# MemoryError: a head that asks for any size; NotImplementedError and RuntimeError: packed or locked in another way.
+_DAMAGE = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, NotImplementedError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Writes rows as CSV under the keys of the first one; floats with six digits, None as an empty field."""
@@ -67,7 +74,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read ({error}); run the stage that writes it again") from error
 
 
@@ -92,6 +99,5 @@ def read_arrays(path: Path, names: Iterable[str], stage: str) -> dict[str, NDArr
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in names}
-    # EOFError: an empty file; the last two: a file cut off; TypeError: one bare array.
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGE as error:
         raise DataError(f"{path}: missing or damaged ({error}); run the {stage} stage again") from error

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lipseg.boxes import Box
-from lipseg.errors import DataError
+from lipseg.errors import DataError, shown
 
 COLUMNS = ("image", "x0", "y0", "x1", "y1")
 
@@ -31,7 +31,8 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
             rows = csv.reader(file)
             header = [name.strip() for name in next(rows, [])]
             if not set(COLUMNS) <= set(header):
-                raise DataError(f"{path}, line 1: the header must be {','.join(COLUMNS)}, not {','.join(header)!r}")
+                found = shown(",".join(header))
+                raise DataError(f"{path}, line 1: the header must be {','.join(COLUMNS)}, not {found}")
             places = [header.index(name) for name in COLUMNS]
             for row in rows:
                 if not any(field.strip() for field in row):
@@ -71,7 +72,7 @@ def match_boxes(boxes: dict[str, list[Box]], paths: list[Path]) -> dict[Path, li
             continue
         if name in taken:
             raise DataError(
-                f"{boxes[name][0].origin}: {name!r} could be {taken[name]} or {path}; write the folder into the "
+                f"{boxes[name][0].origin}: {shown(name)} could be {taken[name]} or {path}; write the folder into the "
                 "column image too, or predict one folder at a time"
             )
         taken[name] = path

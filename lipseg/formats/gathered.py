@@ -6,6 +6,7 @@ The journal (``.NAME.partial.jsonl``) has a line a picture. A run that was kille
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
@@ -14,6 +15,9 @@ from lipseg.files import output_errors, whole_file
 from lipseg.formats.record import PictureRecord
 
 Row = dict[str, Any]
+
+# File names are bytes, and not always UTF-8: such a name is written as it is.
+_ANY_NAME = "surrogateescape"
 
 
 class GatheredWriter(ABC):
@@ -95,14 +99,18 @@ class Gathering:
                         # A run that was killed may leave half a line: the last.
                         if not line.endswith(b"\n"):
                             break
-                        self._at[json.loads(line)["image"]] = self._end
+                        row = json.loads(line)
+                        # A row that nothing can be made of must be told now, not when the file is made.
+                        for _ in self.writer.compose([row]):
+                            pass
+                        self._at[row["image"]] = self._end
                         self._end += len(line)
             if self.target.exists():
-                rows = self.writer.rows_of(self.target.read_text(encoding="utf-8"))
+                rows = self.writer.rows_of(self.target.read_text(encoding="utf-8", errors=_ANY_NAME))
                 self._finished = {row["image"]: row for row in rows}
         except OSError as error:
             raise UsageError(f"{error.filename}: cannot be read ({error.strerror or error})") from error
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
             raise UsageError(
                 f"{self.target}: this file or its journal {self.journal.name} was not written by lipseg and cannot be "
                 "gone on with; give --force to replace it, or another folder with -o"
@@ -144,7 +152,10 @@ class Gathering:
                 known = set(places)
                 earlier = [place for place in (*self._finished, *self._at) if place not in known]
                 order = [*dict.fromkeys(earlier), *(place for place in places if place in self)]
-                with whole_file(self.target) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+                with (
+                    whole_file(self.target) as partial,
+                    partial.open("w", encoding="utf-8", errors=_ANY_NAME, newline="") as file,
+                ):
                     file.writelines(self.writer.compose(_Rows(self, order)))
             self.close()
             self.journal.unlink(missing_ok=True)
@@ -152,7 +163,9 @@ class Gathering:
     def close(self) -> None:
         """Closes the journal and leaves it there."""
         if self._file is not None:
-            self._file.close()
+            # Every row was flushed; one that could not be written would only fail once more.
+            with suppress(OSError):
+                self._file.close()
             self._file = None
 
     def rows(self, order: Sequence[str]) -> Iterator[Row]:

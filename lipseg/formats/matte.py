@@ -16,7 +16,9 @@ class MatteWriter(PictureWriter):
         import numpy as np
         from PIL import Image
 
-        alpha = np.zeros(record.picture_size, np.float32)
+        alpha = np.zeros(record.picture_size, np.uint8)
         for lips in record.lips:
-            np.maximum(alpha, lips.matte(), out=alpha)
-        return image_bytes(Image.fromarray(np.round(255 * alpha).astype(np.uint8)), "PNG", optimize=True)
+            own = lips.matte()
+            own *= 255
+            np.maximum(alpha, np.round(own, out=own).astype(np.uint8), out=alpha)
+        return image_bytes(Image.fromarray(alpha), "PNG", optimize=True)

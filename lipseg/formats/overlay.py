@@ -15,7 +15,6 @@ class OverlayWriter(PictureWriter):
     ending = ".overlay.jpg"
 
     def encode(self, record: PictureRecord, target: Path) -> bytes:
-        import numpy as np
         from PIL import Image
 
         from lipseg.images import decode_image, read_image
@@ -23,8 +22,7 @@ class OverlayWriter(PictureWriter):
 
         # Read once more: the search for the lips keeps no picture in memory.
         name, content = str(record.path), record.content
-        picture = read_image(record.path) if content is None else decode_image(content, name)
-        canvas = np.array(picture)  # what Pillow decodes may be read-only
+        canvas = read_image(record.path) if content is None else decode_image(content, name)
         for lips in record.lips:
             draw_lips(canvas, lips.landmarks, tinted=True)
         # Colours at full resolution: the usual halving would smear the thin coloured contours.

@@ -9,6 +9,7 @@ from lipseg.formats.picture_file import image_bytes
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL import Image
 
 # Endings that a photo can be written with, and Pillow's name of the format.
 PHOTO_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
@@ -28,7 +29,8 @@ class Photo:
 
     Attributes:
         shown: (height, width, 3) uint8 RGB as ``read_image`` gives it, transparency laid on white.
-        pixels: the same without transparency, which is kept apart; to be changed in place.
+        pixels: the same without transparency, which is kept apart; to be changed in place. Without transparency the
+            same array: find the lips first.
     """
 
     shown: "NDArray[np.uint8]"
@@ -46,26 +48,32 @@ class Photo:
             DataError: if it cannot be read.
         """
         import numpy as np
-        from PIL import Image, ImageOps
+        from PIL import ExifTags, ImageOps
 
-        from lipseg.images import read_image
+        from lipseg.images import open_picture, read_image
 
         self.shown = pixels = read_image(path)
         self._kind = PHOTO_FORMATS[ending.lower()]
         self._options = dict(_OPTIONS[self._kind])
         self._alpha: NDArray[np.uint8] | None = None
-        with Image.open(path) as original:
-            upright = original
+        with open_picture(path) as original:
+            if original.format != "JPEG":  # of other formats, data may lie behind the pixels
+                original.load()
             with contextlib.suppress(Exception):  # as in reading: a damaged EXIF block does not make a photo unusable
-                upright = ImageOps.exif_transpose(original)  # its EXIF data no longer say that it is to be turned
-            if exif := upright.info.get("exif"):
-                self._options["exif"] = exif
-            if original.mode in ("RGB", "RGBA") and (profile := upright.info.get("icc_profile")):
+                exif = original.getexif()
+                turned = exif.pop(ExifTags.Base.Orientation, 1) != 1
+                # What is written is upright, and its EXIF data no longer say that it is to be turned.
+                if content := exif.tobytes() if turned else original.info.get("exif"):
+                    self._options["exif"] = content
+            if original.mode in ("RGB", "RGBA") and (profile := original.info.get("icc_profile")):
                 self._options["icc_profile"] = profile
             if original.has_transparency_data and self._kind != "JPEG":
-                layers = np.asarray(upright.convert("RGBA"))
+                upright: Image.Image = original
+                with contextlib.suppress(Exception):
+                    upright = ImageOps.exif_transpose(original)
+                layers = np.array(upright.convert("RGBA"))
                 pixels, self._alpha = layers[..., :3], layers[..., 3:]
-        self.pixels = pixels.copy()  # what Pillow decodes may be read-only
+        self.pixels = pixels
 
     def encode(self) -> bytes:
         """Returns the content of the file to write."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from lipseg.errors import one_line
 from lipseg.formats.picture_file import PictureWriter
 from lipseg.formats.record import PictureRecord
 from lipseg.rendering import palette
@@ -22,7 +23,7 @@ class SvgWriter(PictureWriter):
         lines = [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
             f'viewBox="0 0 {width} {height}">',
-            f"<title>{escape(record.path.name)}</title>",
+            f"<title>{escape(one_line(record.path.name))}</title>",
             # The coordinates are the JSON's: pixel centres at integers, whereas SVG counts from the pixel's corner.
             f'<g transform="translate(0.5 0.5)" stroke="{colour}" stroke-linejoin="round">',
         ]

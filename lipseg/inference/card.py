@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from lipseg.errors import ModelError
+from lipseg.errors import ModelError, shown
 
 # The model that comes with the package, put there by `make release-model`; loaded where nobody names another.
 DEFAULT_MODEL = Path(str(files("lipseg") / "shipped"))
@@ -22,6 +22,9 @@ LOCATOR = "locator.onnx"
 DEFAULT_DETECTOR = "yunet"
 # What is written and read. Formats 1 to 3 held weights for JAX; format 4 a bias to one side in place of conventions.
 FORMAT = 5
+# No network and no card of lipseg's is as large.
+MOST_BYTES = 256 << 20
+_MOST_CARD_BYTES = 32 << 20
 
 
 def check_model_folder(folder: Path) -> None:
@@ -53,6 +56,8 @@ def read_card(folder: Path) -> dict[str, Any]:
     check_model_folder(folder)
     path = folder / CARD
     try:
+        if path.stat().st_size > _MOST_CARD_BYTES:
+            raise ModelError(f"{path}: larger than {_MOST_CARD_BYTES >> 20} MB, and so no model card")
         card = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not a readable model card ({error})") from error
@@ -60,7 +65,7 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{path}: a model card is a JSON object, not a {type(card).__name__}")
     if card.get("format") != FORMAT:
         raise ModelError(
-            f"{path}: a model of format {card.get('format')!r}; this lipseg reads format {FORMAT}: train it again "
+            f"{path}: a model of format {shown(card.get('format'))}; this lipseg reads format {FORMAT}: train it again "
             "with `make repro`"
         )
     return card
@@ -105,6 +110,8 @@ def read_network(folder: Path, name: str, card: dict[str, Any]) -> bytes:
         size = path.stat().st_size
         if not isinstance(entry, dict) or size != entry.get("bytes"):
             raise ModelError(f"{path}: not the file that {CARD} describes (another size); get the folder again")
+        if size > MOST_BYTES:
+            raise ModelError(f"{path}: larger than {MOST_BYTES >> 20} MB, and so no network of lipseg")
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror or error}); get the folder again") from error

@@ -72,11 +72,16 @@ class OnnxPredictor:
 
         Raises:
             ValueError: if the views have another shape or type.
+            ModelError: if an output is not finite.
         """
         size = self.runtime.view.size
         if views.ndim != 4 or views.shape[1:] != (size, size, 3) or views.dtype != np.uint8 or len(views) == 0:
             raise ValueError(f"views must be (N, {size}, {size}, 3) uint8 with N >= 1, not {views.shape} {views.dtype}")
-        return Prediction(*self.network(views))
+        found = self.network(views)
+        # On some view, weights that were tampered with may give what they do not give on a black one.
+        if not all(np.isfinite(array).all() for array in found):
+            raise ModelError("the model gives numbers that are not finite for this picture; get its folder again")
+        return Prediction(*found)
 
 
 OUTPUTS = ("points_unit", "component", "responsibilities", "score")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lipseg import scheme
-from lipseg.errors import ConventionError, ModelError
+from lipseg.errors import ConventionError, ModelError, shown
 from lipseg.geometry import View
 from lipseg.inference.conventions import Convention
 from lipseg.inference.relation import AVERAGE_FACE, Relation
@@ -109,7 +109,7 @@ class Runtime:
         if name not in self.conventions:
             known = [*filter(None, [self.reference]), *sorted(self.conventions)]
             there_are = f"it knows {', '.join(known)}" if known else "it knows none"
-            raise ConventionError(f"this model has no convention {name!r}; {there_are}")
+            raise ConventionError(f"this model has no convention {shown(name)}; {there_are}")
         return self.conventions[name]
 
     def as_json(self) -> dict[str, Any]:
@@ -144,9 +144,9 @@ class Runtime:
                 {_name(name): Convention.from_json(found) for name, found in raw["conventions"].items()},
             )
             if found.reference in found.conventions:
-                raise ValueError(f"the reference {found.reference!r} cannot have a convention of its own")
+                raise ValueError(f"the reference {shown(found.reference)} cannot have a convention of its own")
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
+            what = f"{shown(error.args[0])} is missing" if isinstance(error, KeyError) else str(error)
             raise ModelError(f"{origin}: runtime: {what}; get the folder again") from error
         # A stretched view may end at the box.
         usable = {"square": found.view.margin > 0, "stretch": found.view.margin >= 0}
@@ -167,29 +167,29 @@ def _numbers(of: type[Relation] | type[Thresholds], raw: dict[str, Any]) -> dict
     """Returns the numbers that a class is made of; refuses a key that it lacks as well as one that is missing."""
     names = [field.name for field in dataclasses.fields(of)]
     if more := sorted(set(raw) - set(names)):
-        raise ValueError(f"there is no {more[0]!r}")
+        raise ValueError(f"there is no {shown(more[0])}")
     return {name: _number(raw[name]) for name in names}
 
 
 def _name(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no name")
+        raise ValueError(f"{shown(value)} is no name")
     return value
 
 
 def _count(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _LARGEST:
-        raise ValueError(f"{value!r} is no whole number from 1 to {_LARGEST}")
+        raise ValueError(f"{shown(value)} is no whole number from 1 to {_LARGEST}")
     return value
 
 
 def _positive(value: Any) -> float:
     if not _number(value) > 0:
-        raise ValueError(f"{value!r} is not greater than 0")
+        raise ValueError(f"{shown(value)} is not greater than 0")
     return float(value)
 
 
 def _number(value: Any) -> Any:
     if not isinstance(value, (bool, int, float)) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is no finite number")
+        raise ValueError(f"{shown(value)} is no finite number")
     return value

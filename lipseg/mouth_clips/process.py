@@ -141,14 +141,31 @@ def cut_clips(
     )
 
 
+# Of what an index may say: more is damage, or meant to fill the memory.
+_LARGEST, _WIDEST = 2**31, 4096
+
+
 def read_index(folder: Path) -> dict[str, Any] | None:
     """Returns what ``clips.json`` in a folder says, None where there is none, or none of these."""
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        ours = index["format"] == INDEX_FORMAT and isinstance(index["settings"]["grey"], bool)
+        return index if ours and all(map(_usable, index["clips"])) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    ours = isinstance(index, dict) and index.get("format") == INDEX_FORMAT and {"clips", "settings"} <= index.keys()
-    return index if ours else None
+
+
+def _usable(entry: dict[str, Any]) -> bool:
+    """Whether a clip's entry can be used; a file that it names lies beside it."""
+    counts = [entry[name] for name in ("person", "width", "height", "frames", "found")]
+    names = [entry["rows"], *entry["files"].values()]
+    return (
+        all(isinstance(count, int) and not isinstance(count, bool) and 0 <= count < _LARGEST for count in counts)
+        and max(entry["width"], entry["height"]) <= _WIDEST
+        and isinstance(entry["fps"], (int, float))
+        and 0 < entry["fps"] < _LARGEST
+        and all(isinstance(name, str) and Path(name).name == name for name in names)
+    )
 
 
 def _check_known(what: str, names: Sequence[str], known: dict[str, Any]) -> None:

@@ -195,6 +195,6 @@ def read_rows(path: Path) -> dict[str, NDArray[Any]]:
                 arrays["landmarks"][at] = np.concatenate(
                     [np.reshape(row[name], (-1, 2)) for name in ("outer", "inner")]
                 )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise DataError(f"{path}: not the rows of a clip ({error})") from error
     return arrays

@@ -10,7 +10,7 @@ from lipseg import scheme
 from lipseg.rendering import measures, palette
 from lipseg.rendering.curves import smooth
 from lipseg.rendering.palette import Colour
-from lipseg.rendering.polygons import FRACTION_BITS, fixed_point
+from lipseg.rendering.polygons import FRACTION_BITS, fixed_point, pixels_under
 
 Points = NDArray[np.floating[Any]]
 
@@ -71,8 +71,15 @@ def draw_lips(
 
 def _tint(image: NDArray[np.uint8], landmarks: Points) -> None:
     """Mixes the colours of the regions into the picture."""
-    coloured = image.copy()
+    # A copy of what lies under the mouth alone: the picture may be large.
+    soft = np.concatenate([landmarks - 2, landmarks + 2])  # anti-aliased edges reach a little farther
+    rows, columns = pixels_under(soft, *image.shape[:2])
+    part = image[rows, columns]
+    if part.size == 0:
+        return
+    coloured = part.copy()
     regions = scheme.region_polygons(landmarks)
+    corner = np.array([columns.start, rows.start])
     for name, colour in zip(scheme.REGION_NAMES, palette.LABELS[1:], strict=True):
-        cv2.fillPoly(coloured, [fixed_point(regions[name])], colour, cv2.LINE_AA, FRACTION_BITS)
-    cv2.addWeighted(coloured, _TINT, image, 1 - _TINT, 0, dst=image)
+        cv2.fillPoly(coloured, [fixed_point(regions[name] - corner)], colour, cv2.LINE_AA, FRACTION_BITS)
+    part[:] = cv2.addWeighted(coloured, _TINT, part, 1 - _TINT, 0)

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 # So many demuxing errors running, without a packet between them, and the rest of the file is given up.
 _HOPELESS = 50
 _FALLBACK_RATE = Fraction(25)
+# The containers of videos, by ffmpeg's names. It knows more, and goes by the content alone: what is called talk.mp4
+# could be a playlist or a script, which reads other files.
+_CONTAINERS = "mov,mp4,matroska,webm,avi,mpeg,mpegvideo,mpegts,asf,flv,ogg,h264,hevc"
+# Pixels of a frame, somewhat more than 8K; and above how many two of them at most are decoded at once.
+MOST_PIXELS = 40_000_000
+_LARGE = 10_000_000
 # Quarter turns counterclockwise, as OpenCV calls them.
 _TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}
 
@@ -71,7 +77,11 @@ class VideoReader:
         self._stopped = False
         try:
             # As a file, never as one of the protocols and devices that ffmpeg reads names as.
-            self.container: InputContainer = self._av.open(f"file:{path}")
+            self.container: InputContainer = self._av.open(
+                f"file:{path}",
+                options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"},
+                metadata_errors="replace",  # titles and the like are of no use here
+            )
         except self._av.error.FFmpegError as error:
             reason = "no such file" if isinstance(error, FileNotFoundError) else _reason(error)
             raise DataError(f"{path}: not a video that can be read ({reason})") from error
@@ -81,6 +91,18 @@ class VideoReader:
             raise DataError(f"{path}: holds no video, only {kinds or 'nothing that is known'}")
         self.stream: VideoStream = self.container.streams.video[0]
         self.stream.thread_type = "AUTO"
+        if (context := self.stream.codec_context) is not None:
+            width, height = context.width, context.height
+            if width * height > MOST_PIXELS:
+                self.container.close()
+                raise DataError(
+                    f"{path}: frames of {width} x {height} pixels, and at most {MOST_PIXELS // 1_000_000} million are "
+                    "read; make the video smaller"
+                )
+            if width * height > _LARGE:
+                context.thread_count = 2
+            # Frames may become larger later on: such a one is broken.
+            context.options = {"max_pixels": str(MOST_PIXELS)}
         self.time_base = Fraction(self.stream.time_base or Fraction(1, 90_000))
         self.rate = Fraction(self.stream.average_rate or self.stream.guessed_rate or _FALLBACK_RATE)
         self.expected = self._count()

@@ -1,6 +1,5 @@
 """Encoding: frames with the times of their source and the source's sound into a file, whole or not at all."""
 
-import os
 from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg.errors import DataError
+from lipseg.files import whole_file
 from lipseg.video.libraries import need
 from lipseg.video.reading import Picture, VideoReader
 
@@ -62,7 +62,8 @@ class VideoWriter:
             raise DataError(f"{path}: videos are written as {', '.join(SUFFIXES)}")
         self.path, self._source = path, source
         self.sound_lost = 0
-        self._partial = path.with_name(f".{path.name}.partial")
+        self._partial = path
+        self._stack = ExitStack()
         self._container: OutputContainer | None = None
         self._video: Any = None
         self._sounds: dict[int, tuple[Any, bool]] = {}
@@ -71,18 +72,20 @@ class VideoWriter:
         self._last = -1
 
     def __enter__(self) -> "VideoWriter":
+        self._partial = self._stack.enter_context(whole_file(self.path))
+        self._stack.push(self._end)  # before the file is moved or removed
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with ExitStack() as stack:
-            stack.callback(self._partial.unlink, missing_ok=True)
-            if kind is None and self._container is not None:
-                self._finish()
-                os.replace(self._partial, self.path)
-            elif self._container is not None:
-                self._close()
+        self._stack.__exit__(kind, error, trace)
+
+    def _end(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None and self._container is not None:
+            self._finish()
+        elif self._container is not None:
+            self._close()
 
     def write(self, picture: Picture, image: NDArray[np.uint8]) -> None:
         """Writes a frame.
@@ -136,7 +139,6 @@ class VideoWriter:
 
     def _open(self, width: int, height: int) -> None:
         self._size = (height, width)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         suffix = self.path.suffix.lower()
         kind = _FORMATS.get(suffix, "mp4")
         options = {} if suffix == ".mkv" else {"movflags": "+faststart"}

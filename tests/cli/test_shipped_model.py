@@ -30,8 +30,8 @@ def golden():
 def test_landmarks_are_where_they_were(segmenter, golden, state):
     for way, points in landmarks(segmenter, state).items():
         far = np.abs(points - golden[f"{state} by {way}"]).max()
-        # A twentieth of a pixel: other processors and versions of the runtime round otherwise, by far less.
-        assert far < 0.05, f"{way}: {far:.3f} px off; if that is meant, run python tests/golden_landmarks.py"
+        # Other processors and versions of the libraries round otherwise: the oldest permitted by .053 of a pixel.
+        assert far < 0.08, f"{way}: {far:.3f} px off; if that is meant, run python tests/golden_landmarks.py"
 
 
 def test_golden_landmarks_are_those_of_the_drawn_mouths(golden):

@@ -1,11 +1,14 @@
 """How the snippets of a page are tried: Python and commands run in their order, in a folder with drawn faces.
 
-A block of commands that needs other data, minutes or a network follows a line ``<!-- checked: REASON -->``, which
-readers do not see. Its commands are not run: each is checked by a rule of its program, such as that the options exist.
+A block that needs other data, minutes or a network follows a line ``<!-- checked: REASON -->``, which readers do not
+see. It is not run: each of its commands is checked by a rule of its program, such as that the options exist, and Python
+by whether the names of lipseg that it imports exist and take the arguments that they are given.
 """
 
+import ast
 import contextlib
 import importlib
+import inspect
 import io
 import os
 import re
@@ -33,12 +36,47 @@ _CHECKED = "checked"
 
 def page(path: Path) -> Document:
     """Returns a page, parsed: its examples are its snippets, in their order."""
-    parsers = [_marks, CodeBlockParser("sh", _commands), PythonCodeBlockParser()]
+    parsers = [_marks, CodeBlockParser("sh", _commands), _python_blocks]
     return Document.parse(str(path), *parsers)
 
 
+def _python_blocks(document: Document):
+    for region in PythonCodeBlockParser()(document):
+        region.evaluator = _checked_or(region.evaluator)
+        yield region
+
+
+def _checked_or(run: Callable[[Example], object]) -> Callable[[Example], object]:
+    def evaluate(example: Example) -> object:
+        return run(example) if example.namespace.pop(_CHECKED, None) is None else check_python(str(example.parsed))
+
+    return evaluate
+
+
+def check_python(code: str) -> None:
+    """Checks what code imports from lipseg, and the arguments that it gives to that.
+
+    Raises:
+        AssertionError: naming what does not exist.
+        SyntaxError: if it is no Python.
+        TypeError: naming an argument that is not taken.
+    """
+    tree, known = ast.parse(code), {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "lipseg":
+            module = importlib.import_module(node.module)
+            for name in node.names:
+                assert hasattr(module, name.name), f"{node.module} has no {name.name}"
+                known[name.asname or name.name] = getattr(module, name.name)
+    assert known, "imports nothing of lipseg that could be checked"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in known:
+            given = {word.arg: None for word in node.keywords if word.arg}
+            inspect.signature(known[node.func.id]).bind(*node.args, **given)
+
+
 def leftover(document: Document) -> str:
-    """Returns the reason of a mark that no block of commands follows; "" where there is none."""
+    """Returns the reason of a mark that no block follows; "" where there is none."""
     return document.namespace.get(_CHECKED, "")
 
 

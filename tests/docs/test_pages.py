@@ -9,7 +9,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 import yaml
-from snippets import ROOT, check, leftover, page
+from snippets import ROOT, check, check_python, leftover, page
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Of code blocks: what is tried here or by another test of this folder, and what is no code.
@@ -65,6 +65,20 @@ def test_the_snippets_run(path, workplace, frameworks):
     for example in document:
         example.evaluate()
     assert not leftover(document), "a mark that no block of commands follows"
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("from lipseg.batch import LipReader", AssertionError),
+        ("from lipseg.batch import LipFinder\nLipFinder(colour=1)", TypeError),
+        ("import ray", AssertionError),
+        ("from lipseg.batch import", SyntaxError),
+    ],
+)
+def test_python_that_is_not_run_is_checked(code, error):
+    with pytest.raises(error):
+        check_python(code)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)

@@ -15,14 +15,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from lipseg import scheme
 from lipseg.data import tracing
 from lipseg.data.annotations import FaceSample, Split, Unusable
 from lipseg.data.annotations.lists import TEST, TRAIN, optional_splits
 from lipseg.errors import DataError
-from lipseg.images import picture_size
+from lipseg.images import open_picture, picture_size
 from lipseg.rendering.masks import INNER, LOWER, UPPER
 
 PICTURES, MASKS = "CelebA-HQ-img", "CelebAMask-HQ-mask-anno"
@@ -118,7 +117,7 @@ def _labelled(masks: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.uint8]:
 
 def _mask(file: Path) -> NDArray[np.bool_]:
     """Returns (height, width) where a part is: the lighter half of the greys; three equal channels are one."""
-    with Image.open(file) as image:
+    with open_picture(file) as image:
         return np.asarray(image.convert("L")) > 127
 
 

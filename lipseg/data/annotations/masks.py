@@ -10,13 +10,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from lipseg.data import tracing
 from lipseg.data.annotations import FaceSample, Split, Unusable
 from lipseg.data.annotations.lists import TEST, TRAIN, optional_splits
 from lipseg.errors import DataError
-from lipseg.images import IMAGE_SUFFIXES, picture_size
+from lipseg.images import IMAGE_SUFFIXES, open_picture, picture_size
 from lipseg.rendering.masks import BACKGROUND, INNER
 from lipseg.rendering.palette import LABELS
 
@@ -84,7 +83,7 @@ def _labels(file: Path) -> NDArray[np.uint8]:
         DataError: if it cannot be decoded or holds something else than the labels 0 to 3.
     """
     try:
-        with Image.open(file) as image:
+        with open_picture(file) as image:
             image.load()
             mode = image.mode
             pixels = np.asarray(image if mode in ("P", "L") else image.convert("RGB"))
