@@ -42,6 +42,9 @@ _STORED: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     8: lambda upright: np.rot90(upright, -1),
 }
 
+# Floats of pictures lie in 0..1; filters overshoot a little, and what goes further counts in 0..255.
+_BRIGHTEST = 2.0
+
 # Brands of ISO base media files that hold pictures (ISO/IEC 23008-12, annex B; the AV1 image file format, 6).
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
@@ -235,6 +238,10 @@ def to_rgb8(image: NDArray[Any], *, cmyk: bool = False) -> NDArray[np.uint8]:
     elif image.dtype.kind == "f":
         if np.isnan(image).any():
             raise DataError("a picture must hold numbers, not NaN")
+        if image.max() > _BRIGHTEST:
+            raise DataError(
+                f"a picture of floats must lie in 0..1, and this one reaches {image.max():.4g}: divide by 255"
+            )
         image = np.round(np.clip(image, 0.0, 1.0) * 255).astype(np.uint8)
     elif image.dtype.newbyteorder("=") in (np.uint16, np.int32):  # Pillow's modes "I;16*" and "I": 16-bit greys
         image = (np.clip(image, 0, 65535) // 257).astype(np.uint8)

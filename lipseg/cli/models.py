@@ -25,7 +25,10 @@ DetectorOption = Annotated[
 MinScoreOption = Annotated[
     float | None,
     typer.Option(
-        "--min-score", min=0.0, max=1.0, help="Drop mouths found with a lower score. [default: the model's own]"
+        "--min-score",
+        min=0.0,
+        max=1.0,
+        help="Drop mouths found with a lower score. [default: the model's own, and only for what may be no mouth]",
     ),
 ]
 ThreadsOption = Annotated[

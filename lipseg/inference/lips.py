@@ -98,7 +98,8 @@ class Lips:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections(Sequence[Lips]):
-    """The lips of one picture, a sequence of ``Lips``: surest first where faces were looked for.
+    """The lips of one picture, a sequence of ``Lips``: the surest face first where faces were looked for,
+    which need not be the one with the highest score.
 
     Attributes:
         lips: of each face.

@@ -91,7 +91,8 @@ def find_mouths(
             break
     if found:
         least = [clear if mouth.presence >= rules.clear_presence else unclear for mouth in found]
-        return Candidates([replace(m, least=low) for m, low in zip(found, least, strict=True)], NO_MOUTH)
+        reason = NO_MOUTH if min_score is None else f"{NO_MOUTH} of the least score {min_score:g}"
+        return Candidates([replace(m, least=low) for m, low in zip(found, least, strict=True)], reason)
     reason = NO_MOUTH if seen else NO_FACE
     if not rules.calibrated or locator is None:
         return Candidates([], reason)

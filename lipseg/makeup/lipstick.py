@@ -45,7 +45,7 @@ def parse_colour(text: str) -> Colour:
 def paint_lips(
     image: NDArray[np.uint8],
     lips: HasLandmarks,
-    colour: Colour,
+    colour: Colour | str,
     opacity: float = 0.6,
     finish: Finish = FINISHES["satin"],
     tone: LipTone | None = None,
@@ -61,7 +61,7 @@ def paint_lips(
     Args:
         image: (height, width, 3) RGB uint8; it is not changed.
         lips: the lips' landmarks in pixels of the picture.
-        colour: the lipstick's (R, G, B), bytes.
+        colour: the lipstick's (R, G, B), bytes, or what ``parse_colour`` reads, such as "crimson".
         opacity: 0 changes nothing, 1 covers the lips' own colour.
         finish: matte, satin or gloss, see ``FINISHES``.
         tone: the bare lips' colour where it is known better than from this picture, as in a video; None measures it.
@@ -70,10 +70,14 @@ def paint_lips(
         (height, width, 3) RGB uint8, equal to ``image`` outside the lips' softened matte.
 
     Raises:
+        DataError: if the colour is none.
         ValueError: if the opacity is not in 0..1 or the landmarks are not finite.
     """
+    rgb = parse_colour(colour) if isinstance(colour, str) else colour
+    if len(rgb) != 3 or not all(0 <= part <= 255 for part in rgb):
+        raise DataError(f"{colour} is no colour; give (R, G, B) from 0 to 255, or a name")
     painted = image.copy()
-    paint_over(painted, lips, colour, opacity, finish, tone)
+    paint_over(painted, lips, rgb, opacity, finish, tone)
     return painted
 
 

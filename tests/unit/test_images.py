@@ -279,6 +279,12 @@ def test_what_is_no_picture_at_all_is_refused(image):
         as_rgb(image)
 
 
+def test_a_picture_of_floats_in_0_to_255_is_refused():
+    with pytest.raises(DataError, match="reaches 200: divide by 255"):
+        as_rgb(np.full((4, 4, 3), 200.0))
+    assert (as_rgb(np.full((4, 4, 3), 1.2)) == 255).all()
+
+
 def test_a_picture_of_floats_that_are_no_numbers_is_refused():
     with pytest.raises(DataError, match="NaN"):
         to_rgb8(np.full((4, 4), np.nan))

@@ -82,6 +82,18 @@ def test_the_picture_given_is_not_changed(faces):
     np.testing.assert_array_equal(face.image, before)
 
 
+def test_a_colour_may_be_a_name(faces):
+    face = faces["closed"]
+    named = paint_lips(face.image, face.lips, "crimson", 1.0)
+    np.testing.assert_array_equal(named, paint_lips(face.image, face.lips, parse_colour("crimson"), 1.0))
+
+
+@pytest.mark.parametrize("colour", [(300, 0, 0), (1, 2), (-1, 0, 0), "crimsn"])
+def test_what_is_no_colour_is_refused(faces, colour):
+    with pytest.raises(DataError, match="is no colour"):
+        paint_lips(faces["closed"].image, faces["closed"].lips, colour)
+
+
 @pytest.mark.parametrize("finish", FINISHES.values(), ids=FINISHES)
 def test_teeth_and_tongue_stay_as_they_are(faces, finish):
     for state in ("laugh", "open"):

@@ -196,6 +196,8 @@ def test_a_picture_goes_from_face_to_lips_through_both_networks(tmp_path):
     # Too dark to be a mouth: the logit is -100.
     dark = segment(np.zeros((100, 140, 3), np.uint8))
     assert (list(dark), dark.reason) == ([], "faces found, but no mouth")
+    strict = LipSegmenter(folder, detector=lambda image: [Box.square(70, 50, 60)], min_score=0.6)
+    assert strict(np.full((100, 140, 3), 120, np.uint8)).reason == "faces found, but no mouth of the least score 0.6"
 
 
 def test_a_stretched_model_looks_at_what_its_margin_says(tmp_path):

@@ -50,7 +50,8 @@ export async function findMouths(
       ...mouth,
       least: mouth.presence >= rules.clear_presence ? clear : unclear,
     }));
-    return { mouths, reason: known.no_mouth };
+    const reason = minScore === undefined ? known.no_mouth : `${known.no_mouth} of the least score ${minScore}`;
+    return { mouths, reason };
   }
   const reason = seen.length ? known.no_mouth : known.no_face;
   if (!rules.calibrated || !locator) return { mouths: [], reason };
