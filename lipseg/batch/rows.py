@@ -27,7 +27,8 @@ SCHEMA = pyarrow.schema(
 
 ``image`` is the picture's name, ``image_width`` and ``image_height`` its size in pixels, upright; ``face`` counts its
 faces from 0, the surest face first, and the columns that follow are those of ``face_fields``. A picture without a face
-has one row with a ``reason``, one that failed one row with an ``error`` and without a size. What does not apply is null.
+has one row with a ``reason``, one that failed one row with an ``error`` and without a size. What does not apply
+is null.
 """
 
 
