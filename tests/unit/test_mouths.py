@@ -197,7 +197,7 @@ def test_a_detected_face_whose_mouth_is_clearly_visible_counts_unless_the_caller
     (lips,) = LipSegmenter(model, detector=lambda image: [FACE])(IMAGE)
     assert lips.score < 0.1
     found = LipSegmenter(model, detector=lambda image: [FACE], min_score=0.3)(IMAGE)
-    assert (list(found), found.reason) == ([], NO_MOUTH)
+    assert (list(found), found.reason) == ([], f"{NO_MOUTH} of the least score 0.3")
 
 
 class Squints(Model):
