@@ -73,7 +73,13 @@ def test_of_two_runs_in_one_folder_the_second_is_refused(tmp_path):
 def test_an_interrupted_run_says_so_and_leaves_nothing_half_written(tmp_path):
     pictures(tmp_path / "in", 120)
     running = subprocess.Popen(
-        [*PREDICT, "-o", "out", "--json"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*PREDICT, "-o", "out", "--json"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # What a shell starts in the background ignores Ctrl-C, and so would the command within tests that run there.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert running.stdout is not None
     running.stdout.readline()
