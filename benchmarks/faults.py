@@ -43,6 +43,15 @@ def content_of(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def killed_after(seconds: float, command: list[str], place: Path) -> int:
+    """Runs a command in a folder and kills it after so many seconds; returns its exit code, which may be its own."""
+    running = subprocess.Popen(command, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        running.wait(seconds)
+    running.send_signal(signal.SIGKILL)
+    return running.wait()
+
+
 def kills_of_predict(place: Path, count: int, kills: int, seed: int = 0) -> tuple[int, list[str]]:
     """Kills ``lipseg predict`` again and again, each time going on with --resume.
 
@@ -63,20 +72,14 @@ def kills_of_predict(place: Path, count: int, kills: int, seed: int = 0) -> tupl
     took = time.monotonic() - began
     expected, wrong, killed = content_of(place / "whole"), [], 0
     for _ in range(kills):
-        running = subprocess.Popen(
-            [*command, "out", "--resume"], cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
         # Most of a short run is its start: the moments lie between that and its end.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            running.wait(took * rng.uniform(0.2, 1.1))
-        running.send_signal(signal.SIGKILL)
-        running.wait()
-        killed += running.returncode == -signal.SIGKILL
+        code = killed_after(took * rng.uniform(0.2, 1.1), [*command, "out", "--resume"], place)
+        killed += code == -signal.SIGKILL
         found = content_of(place / "out") if (place / "out").exists() else {}
         for name, content in found.items():
             if not Path(name).name.startswith(".") and content != expected.get(name):
                 wrong.append(f"{name} is cut off or another")
-        if running.returncode == 0:
+        if code == 0:
             for path in (place / "out").rglob("*"):
                 path.unlink()
     subprocess.run([*command, "out", "--resume"], cwd=place, check=True, capture_output=True)
@@ -102,12 +105,7 @@ def kills_of_video(place: Path, frames: int, kills: int, seed: int = 0) -> tuple
     wrong, killed = [], 0
     expected = {ending: (place / f"whole.{ending}").read_bytes() for ending in ("mp4", "jsonl")}
     for _ in range(kills):
-        running = subprocess.Popen(command("out"), cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            running.wait(took * rng.uniform(0.2, 1.0))
-        running.send_signal(signal.SIGKILL)
-        running.wait()
-        killed += running.returncode == -signal.SIGKILL
+        killed += killed_after(took * rng.uniform(0.2, 1.0), command("out"), place) == -signal.SIGKILL
         for ending in expected:
             path = place / f"out.{ending}"
             if path.exists() and path.read_bytes() != expected[ending]:

@@ -16,6 +16,11 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
+def in_brief(error: BaseException, most: int = 200) -> str:
+    """Returns what an error says as one line of at most so many characters, for the message of another."""
+    return " ".join(str(error).split())[:most]
+
+
 def shown(value: object, most: int = 80) -> str:
     """Returns how Python writes a value, cut off where it is longer than ``most`` characters: for messages.
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
-from lipseg.errors import ParamsError, shown
+from lipseg.errors import ParamsError, in_brief, shown
 from lipseg.geometry import View
 
 Section = TypeVar("Section")
@@ -306,7 +306,7 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     except RecursionError as error:
         raise ParamsError(f"{path}: not valid YAML (nested too deeply)") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: no text, no such date, a number of thousands of digits
-        raise ParamsError(f"{path}: not valid YAML ({' '.join(str(error).split())[:300]})") from error
+        raise ParamsError(f"{path}: not valid YAML ({in_brief(error, 300)})") from error
     try:
         return parse_params(raw)
     except ParamsError as error:

@@ -13,7 +13,7 @@ import pyarrow
 from lipseg.batch.ledger import Attempt, Journal, Key, Ledger
 from lipseg.batch.results import Counts
 from lipseg.batch.worker import Job, Worker
-from lipseg.errors import OutputError, UsageError
+from lipseg.errors import OutputError, UsageError, in_brief
 from lipseg.video.libraries import need
 
 # Blocks of the plan, at most: Ray keeps account of every one.
@@ -62,8 +62,7 @@ def connected(workers: int | None, address: str | None) -> Iterator[None]:
             _knock(address)
             ray.init(address=address, **quiet)
         except (OSError, RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise UsageError(f"--address {address}: no Ray cluster answers there ({reason})") from error
+            raise UsageError(f"--address {address}: no Ray cluster answers there ({in_brief(error)})") from error
     try:
         yield
     finally:

@@ -127,7 +127,12 @@ class LipFinder:
         contents = _listed(batch[self._content])
         names = _listed(batch[self._name]) if self._name in columns else [str(at) for at in range(len(contents))]
         for name, content in zip(names, contents, strict=True):
-            yield (name, DataError(f"{name}: no picture, its bytes are null") if content is None else bytes(content))
+            yield picture_file(name, content)
+
+
+def picture_file(name: str, content: Any) -> PictureFile:
+    """Returns the picture file of a cell of bytes, which may be null."""
+    return name, DataError(f"{name}: no picture, its bytes are null") if content is None else bytes(content)
 
 
 def _listed(column: Any) -> list[Any]:

@@ -11,11 +11,11 @@ from typing import Any
 import pyarrow
 from pyarrow.parquet import ParquetFile
 
-from lipseg.batch.finder import PictureFile
+from lipseg.batch.finder import PictureFile, picture_file
 from lipseg.batch.sources import PICTURES, TAR, Shard, is_picture
 from lipseg.batch.stores import Store
 from lipseg.batch.table_columns import TableColumns
-from lipseg.errors import DataError
+from lipseg.errors import DataError, in_brief
 
 # Pictures that are fetched ahead of the one that is worked on, several at once: a store far away answers late, and
 # many requests at a time.
@@ -43,8 +43,7 @@ def read_shard(shard: Shard, store: Store, columns: TableColumns) -> Iterator[Pi
     try:
         yield from (_members if shard.kind == TAR else _rows)(shard, store, columns)
     except (OSError, tarfile.TarError, EOFError, pyarrow.ArrowException, DataError) as error:
-        reason = " ".join(str(error).split())[:200]
-        yield name, DataError(f"{name}: cannot be read to its end ({reason})")
+        yield name, DataError(f"{name}: cannot be read to its end ({in_brief(error)})")
 
 
 def _pictures(shard: Shard, store: Store) -> Iterator[PictureFile]:
@@ -66,7 +65,7 @@ def _fetched(store: Store, path: str) -> PictureFile:
             return name, DataError(f"{name}: no such file")
         except (OSError, pyarrow.ArrowException) as error:
             if pause is None:
-                return name, DataError(f"{name}: cannot be read ({' '.join(str(error).split())[:200]})")
+                return name, DataError(f"{name}: cannot be read ({in_brief(error)})")
             time.sleep(pause)
     raise AssertionError("unreachable")
 
@@ -95,6 +94,5 @@ def _rows(shard: Shard, store: Store, columns: TableColumns) -> Iterator[Picture
         wanted = columns.of(table.schema_arrow, store.name(path))
         for batch in table.iter_batches(_ROWS, row_groups=[shard.group], columns=wanted.names, use_threads=False):
             for name, content in wanted.pictures(batch):
-                shown = f"{store.name(path)}#{row}" if name is None else name
-                yield shown, DataError(f"{shown}: no picture, its bytes are null") if content is None else content
+                yield picture_file(f"{store.name(path)}#{row}" if name is None else name, content)
                 row += 1

@@ -3,15 +3,14 @@
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from uuid import uuid4
 
 import pyarrow
 from pyarrow import parquet
 from pyarrow.fs import FileInfo, FileSelector, FileType, LocalFileSystem
 
-from lipseg.batch.stores import Store, store_errors
-from lipseg.errors import OutputError
+from lipseg.batch.stores import Store, output_errors, store_errors
 
 _PART = re.compile(r"part-(\d+)-(\d+)(-end)?\.parquet")
 _COUNTS = b"lipseg"
@@ -96,8 +95,7 @@ class Results:
         Raises:
             OutputError: if it cannot be written.
         """
-        known = {"pictures": counts.pictures, "faces": counts.faces, "failed": counts.failed}
-        self.put(part_name(shard, batch, last), rows.replace_schema_metadata({_COUNTS: json.dumps(known)}))
+        self.put(part_name(shard, batch, last), rows.replace_schema_metadata({_COUNTS: json.dumps(asdict(counts))}))
 
     def put(self, file: str, table: pyarrow.Table) -> None:
         """Writes a table as a Parquet file of the folder, whole or not at all.
@@ -125,24 +123,6 @@ class Results:
                 if system.get_file_info(partial).type is FileType.File:
                     system.delete_file(partial)
                 raise
-
-
-class output_errors:  # noqa: N801  (reads like a function)
-    """Turns what a file system says about writing into an ``OutputError`` that names the place.
-
-    Args:
-        name: of the place.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (OSError, pyarrow.ArrowException)):
-            raise OutputError(f"{self._name}: cannot be written ({' '.join(str(error).split())[:200]})") from error
 
 
 def part_name(shard: int, batch: int, last: bool) -> str:

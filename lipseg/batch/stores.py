@@ -2,13 +2,15 @@
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from pyarrow import ArrowException
 from pyarrow.fs import FileInfo, FileSelector, FileSystem, FileType, LocalFileSystem
 
-from lipseg.errors import UsageError
+from lipseg.errors import LipsegError, OutputError, UsageError, in_brief
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
@@ -53,22 +55,22 @@ class Store:
         return sorted((file for file in shown if file.is_file), key=lambda file: file.path)
 
 
-class store_errors:  # noqa: N801  (reads like a function)
-    """Turns what a file system says into a ``UsageError`` that names the place.
+def store_errors(name: str) -> AbstractContextManager[None]:
+    """Turns what a file system says about reading in a block into a ``UsageError`` that names the place."""
+    return _told(name, "reached", UsageError)
 
-    Args:
-        name: of the place.
-    """
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+def output_errors(name: str) -> AbstractContextManager[None]:
+    """Turns what a file system says about writing in a block into an ``OutputError`` that names the place."""
+    return _told(name, "written", OutputError)
 
-    def __enter__(self) -> None:
-        return None
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (OSError, ArrowException)):
-            raise UsageError(f"{self._name}: cannot be reached ({_line(error)})") from error
+@contextmanager
+def _told(name: str, done: str, kind: type[LipsegError]) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ArrowException) as error:
+        raise kind(f"{name}: cannot be {done} ({in_brief(error)})") from error
 
 
 class Stores:
@@ -112,7 +114,7 @@ class Stores:
             system, path = FileSystem.from_uri(f"{split.scheme}://{split.netloc}{quote(plain)}{query}")
         except (OSError, ArrowException, ValueError) as error:
             user, _, host = split.netloc.rpartition("@")
-            reason = _line(error)
+            reason = in_brief(error)
             for secret in filter(None, (user, split.query)):
                 reason = reason.replace(secret, "...")
             name = f"{split.scheme}://{host}{split.path}"
@@ -121,7 +123,3 @@ class Stores:
         before = path[: len(path) - len(plain)] if path.endswith(plain) else ""
         self.stores.append(Store(system, f"{split.scheme}://", f"{split.scheme}://{split.netloc.rpartition('@')[2]}"))
         return len(self.stores) - 1, before
-
-
-def _line(error: BaseException | None) -> str:
-    return " ".join(str(error).split())[:200]

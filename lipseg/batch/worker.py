@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
@@ -86,12 +86,7 @@ class Worker:
                 "error": str(error) if expected else traceback.format_exc(),
                 "expected": expected,
             }
-        return {
-            "shard": number,
-            "pictures": counts.pictures,
-            "faces": counts.faces,
-            "failed": counts.failed,
-        }
+        return {"shard": number, **asdict(counts)}
 
     def _batch(self, key: Key, files: "_Files") -> tuple[Counts, bool]:
         """Writes the rows of the next batch; returns its counts and whether it is the last of its shard."""

@@ -97,6 +97,12 @@ def check_networks(folder: Path, card: dict[str, Any]) -> None:
         read_network(folder, name, card)
 
 
+def check_network_size(path: Path, size: int) -> None:
+    """Refuses a file of so many bytes that it is no network of lipseg's, before it is read."""
+    if size > MOST_BYTES:
+        raise ModelError(f"{path}: larger than {MOST_BYTES >> 20} MB, and so no network of lipseg")
+
+
 def read_network(folder: Path, name: str, card: dict[str, Any]) -> bytes:
     """Returns the content of a network file, which must be the one that the card was written for.
 
@@ -110,8 +116,7 @@ def read_network(folder: Path, name: str, card: dict[str, Any]) -> bytes:
         size = path.stat().st_size
         if not isinstance(entry, dict) or size != entry.get("bytes"):
             raise ModelError(f"{path}: not the file that {CARD} describes (another size); get the folder again")
-        if size > MOST_BYTES:
-            raise ModelError(f"{path}: larger than {MOST_BYTES >> 20} MB, and so no network of lipseg")
+        check_network_size(path, size)
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror or error}); get the folder again") from error

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lipseg.errors import DataError, ModelError
-from lipseg.inference.card import MOST_BYTES
+from lipseg.errors import DataError, ModelError, in_brief
+from lipseg.inference.card import check_network_size
 from lipseg.inference.onnx_file import UnusualNetworkError, check_onnx
 
 # Views that go through a network at once; more take no less time each, and more memory.
@@ -28,8 +28,7 @@ def load_network(path: Path, outputs: tuple[str, ...], size: int) -> Network:
         ModelError: if the file cannot be read or is no such network.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ModelError(f"{path}: larger than {MOST_BYTES >> 20} MB, and so no network of lipseg")
+        check_network_size(path, path.stat().st_size)
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror or error}); get it again") from error
@@ -78,7 +77,9 @@ def open_network(
             content, options, providers=["CPUExecutionProvider"], enable_fallback=False
         )
     except Exception as error:  # ONNX Runtime has an exception type of its own for each of its codes
-        raise ModelError(f"{origin}: ONNX Runtime cannot load it ({_line(error)}); get the folder again") from error
+        raise ModelError(
+            f"{origin}: ONNX Runtime cannot load it ({in_brief(error, 300)}); get the folder again"
+        ) from error
     (given, *more), there = session.get_inputs() or [None], {output.name for output in session.get_outputs()}
     if given is None or more or given.type != "tensor(uint8)" or list(given.shape[1:]) != [size, size, 3]:
         raise ModelError(f"{origin}: does not take views of {size} x {size} pixels alone; get the folder again")
@@ -92,7 +93,9 @@ def open_network(
         try:
             return session.run(wanted, {name: views})  # type: ignore[return-value]
         except Exception as error:
-            raise ModelError(f"{origin}: ONNX Runtime cannot run it ({_line(error)}); get the folder again") from error
+            raise ModelError(
+                f"{origin}: ONNX Runtime cannot run it ({in_brief(error, 300)}); get the folder again"
+            ) from error
 
     check(run_once(np.zeros((1, size, size, 3), np.uint8)))
 
@@ -137,7 +140,3 @@ def check_threads(threads: int) -> None:
     """
     if not isinstance(threads, int) or threads < 1:
         raise DataError(f"threads: must be at least 1, not {threads!r}")
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg.boxes import Box
-from lipseg.errors import ModelError
+from lipseg.errors import ModelError, in_brief
 from lipseg.inference.onnx_file import check_onnx
 from lipseg.inference.resampling import Pixels, shrunk, turned
 from lipseg.inference.session import session_options
@@ -131,7 +131,7 @@ class _Network:
             self._input = self._session.get_inputs()[0].name
             self(np.zeros((32, 32, 3), np.uint8), 1.0)
         except Exception as error:  # ONNX Runtime's errors have no common type of their own
-            reason = " ".join(str(error).split())[:200]
+            reason = in_brief(error)
             raise ModelError(f"{path}: not a YuNet face detector that ONNX Runtime can load ({reason})") from error
 
     def __call__(self, image: Pixels, threshold: float) -> NDArray[np.float64]:

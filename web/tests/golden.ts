@@ -2,16 +2,11 @@
 
 import { readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
+import type { Box } from "../src/box.js";
 
 export type XY = [number, number];
 
-export interface GoldenBox {
-  cx: number;
-  cy: number;
-  width: number;
-  height: number;
-  roll: number;
-}
+export type GoldenBox = Omit<Box, "score" | "origin">;
 
 export interface GoldenLips {
   box: GoldenBox;
