@@ -75,12 +75,14 @@ class VideoReader:
         self.path = path
         self.skipped = 0
         self._stopped = False
+        # PyAV 19 takes titles that are no UTF-8 as they are; before, it has to be told not to fail at them.
+        lenient = {} if int(self._av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
         try:
             # As a file, never as one of the protocols and devices that ffmpeg reads names as.
             self.container: InputContainer = self._av.open(
                 f"file:{path}",
                 options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"},
-                metadata_errors="replace",  # titles and the like are of no use here
+                **lenient,
             )
         except self._av.error.FFmpegError as error:
             reason = "no such file" if isinstance(error, FileNotFoundError) else _reason(error)
