@@ -13,11 +13,9 @@ from lipseg.model.confidence import FARTHEST, Confidence
 Scores = NDArray[np.floating[Any]]
 
 _BINS = 10
-# At most this share of the validation trials without a mouth may reach the least score, and of the plain faces fall
-# below it; where both cannot be had, faces are kept. Of the mouths that can be seen, at most the second share may look
-# to the locator as if they could not.
-_PASSING, _LOST = 0.002, 0.005
-_LEAST, _MOST = 0.05, 0.5
+# At most this share of the visible mouths of the validation trials, and of the plain faces among them, may be dropped.
+_LOST = 0.005
+_LEAST_SCORES = np.linspace(0.05, 0.5, 46)
 
 
 def fit_confidence(trials: Trials, bound: float) -> Confidence:
@@ -68,22 +66,38 @@ def rescaled_doubt(confidence: Confidence, rules: Thresholds) -> float:
 
 
 def fit_thresholds(trials: Trials, scores: Scores, bound: float) -> Thresholds:
-    """Returns which mouths are kept, from validation trials and the final scores of their predictions."""
+    """Returns which mouths are kept, from validation trials and the final scores of their predictions.
+
+    Of the pairs of thresholds (``clear_presence`` up to 0, and ``min_score``) that drop at most a share ``_LOST`` of
+    the visible mouths, the one that lets the fewest false mouths through. A mouth is dropped for a low score only
+    where the locator does not see it clearly either: odd mouths get low scores, and hands get low logits too.
+    """
     good = trials.contour < bound
     believable = trials.presence[good] if good.any() else np.zeros(1)
     min_presence = min(0.0, float(np.percentile(believable, 0.2)))
-    # Visible mouths, be they partly hidden, count whatever their scores: the least score is for the others. Guesses
-    # about the whole picture have least scores of their own.
+    # Guesses about the whole picture have least scores of their own.
     asked = np.isfinite(trials.presence)
-    visible = trials.presence[trials.seen & asked]
-    clear_presence = float(np.clip(np.quantile(visible, _LOST), min_presence, 0.0)) if len(visible) else 0.0
-    judged = (trials.presence < clear_presence) & asked
-    passing = np.where((trials.presence >= min_presence) & asked, scores, 0.0)
-    plain, false = passing[trials.kind == "plain"], passing[trials.false & judged]
-    wanted = float(np.quantile(false, 1 - _PASSING)) + 1e-3 if len(false) else 0.0
-    bearable = float(np.quantile(plain, _LOST))
-    min_score = float(np.clip(min(wanted, bearable), _LEAST, _MOST))
-    return Thresholds(calibrated=True, min_score=min_score, min_presence=min_presence, clear_presence=clear_presence)
+    best: tuple[int, Thresholds] | None = None
+    for min_score in _LEAST_SCORES.tolist():
+        clear = min(
+            _highest_clear(trials.presence, scores, among & asked, min_presence, min_score)
+            for among in (trials.seen, trials.kind == "plain")
+        )
+        rules = Thresholds(calibrated=True, min_score=min_score, min_presence=min_presence, clear_presence=clear)
+        passing = int(accepted(rules, trials.presence, scores)[trials.false & asked].sum())
+        if best is None or passing < best[0]:
+            best = passing, rules
+    assert best is not None
+    return best[1]
+
+
+def _highest_clear(
+    presence: Scores, scores: Scores, among: NDArray[np.bool_], min_presence: float, min_score: float
+) -> float:
+    """Returns the largest ``clear_presence``, at most 0, that drops no more than a share ``_LOST`` of these mouths."""
+    low = np.sort(presence[among & ((scores < min_score) | (presence < min_presence))])
+    bearable = int(_LOST * among.sum())
+    return max(min_presence, min(0.0, float(low[bearable]))) if bearable < len(low) else 0.0
 
 
 def accepted(rules: Thresholds, presence: Scores, scores: Scores) -> NDArray[np.bool_]:

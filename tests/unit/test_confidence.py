@@ -1,5 +1,6 @@
 """The evidence, its calibration, and the curves that say what a score is worth."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -131,6 +132,31 @@ def test_thresholds_let_plain_faces_through_and_hold_back_what_is_no_mouth(fitte
     judged = ~trials.seen & (trials.presence < rules.clear_presence)
     assert judged.sum() > 0.8 * (~trials.seen).sum()
     assert passing[judged].mean() < 0.05
+
+
+def test_a_low_score_drops_a_mouth_only_where_the_locator_does_not_see_it_clearly(fitted):
+    trials = made_trials(4000, 8, fitted)
+    # Odd mouths: the locator sees them as clearly as any, the score is next to none.
+    odd = np.flatnonzero(trials.seen & (trials.presence > 2))[:200]
+    scores = trials.score.copy()
+    scores[odd] = 0.001
+    rules = calibration.fit_thresholds(trials, scores, BOUND)
+    passing = calibration.accepted(rules, trials.presence, scores)
+    assert passing[odd].all()
+    assert (~passing[trials.seen]).mean() <= 0.005
+    assert (~passing[trials.kind == "plain"]).mean() <= 0.005
+
+
+def test_of_the_bearable_thresholds_the_fewest_false_mouths_pass(fitted):
+    trials = made_trials(4000, 9, fitted)
+    rules = calibration.fit_thresholds(trials, trials.score, BOUND)
+    passing = calibration.accepted(rules, trials.presence, trials.score)[trials.false].sum()
+    for min_score in (0.05, 0.2, 0.5):
+        for clear in np.linspace(rules.min_presence, 0, 9):
+            other = dataclasses.replace(rules, min_score=min_score, clear_presence=float(clear))
+            kept = calibration.accepted(other, trials.presence, trials.score)
+            lost = max((~kept[trials.seen]).mean(), (~kept[trials.kind == "plain"]).mean())
+            assert lost > 0.005 or kept[trials.false].sum() >= passing
 
 
 def test_what_counts_is_what_the_tool_lets_through():
