@@ -13,8 +13,9 @@ from lipseg.model.confidence import FARTHEST, Confidence
 Scores = NDArray[np.floating[Any]]
 
 _BINS = 10
-# At most this share of the visible mouths of the validation trials, and of the plain faces among them, may be dropped.
-_LOST = 0.005
+# At most these shares of the validation trials may be dropped: of all visible mouths, many of which are half covered or
+# spoilt, and of the plain faces.
+_LOST, _PLAIN_LOST = 0.01, 0.002
 _LEAST_SCORES = np.linspace(0.05, 0.5, 46)
 
 
@@ -68,9 +69,9 @@ def rescaled_doubt(confidence: Confidence, rules: Thresholds) -> float:
 def fit_thresholds(trials: Trials, scores: Scores, bound: float) -> Thresholds:
     """Returns which mouths are kept, from validation trials and the final scores of their predictions.
 
-    Of the pairs of thresholds (``clear_presence`` up to 0, and ``min_score``) that drop at most a share ``_LOST`` of
-    the visible mouths, the one that lets the fewest false mouths through. A mouth is dropped for a low score only
-    where the locator does not see it clearly either: odd mouths get low scores, and hands get low logits too.
+    Of the pairs of thresholds (``clear_presence`` up to 0, and ``min_score``) that drop at most ``_LOST`` of the
+    visible mouths, the one that lets the fewest false mouths through. A mouth is dropped for a low score only where
+    the locator does not see it clearly either: odd mouths get low scores, and hands get low logits too.
     """
     good = trials.contour < bound
     believable = trials.presence[good] if good.any() else np.zeros(1)
@@ -80,8 +81,8 @@ def fit_thresholds(trials: Trials, scores: Scores, bound: float) -> Thresholds:
     best: tuple[int, Thresholds] | None = None
     for min_score in _LEAST_SCORES.tolist():
         clear = min(
-            _highest_clear(trials.presence, scores, among & asked, min_presence, min_score)
-            for among in (trials.seen, trials.kind == "plain")
+            _highest_clear(trials.presence, scores, among & asked, share, min_presence, min_score)
+            for among, share in ((trials.seen, _LOST), (trials.kind == "plain", _PLAIN_LOST))
         )
         rules = Thresholds(calibrated=True, min_score=min_score, min_presence=min_presence, clear_presence=clear)
         passing = int(accepted(rules, trials.presence, scores)[trials.false & asked].sum())
@@ -92,11 +93,11 @@ def fit_thresholds(trials: Trials, scores: Scores, bound: float) -> Thresholds:
 
 
 def _highest_clear(
-    presence: Scores, scores: Scores, among: NDArray[np.bool_], min_presence: float, min_score: float
+    presence: Scores, scores: Scores, among: NDArray[np.bool_], share: float, min_presence: float, min_score: float
 ) -> float:
-    """Returns the largest ``clear_presence``, at most 0, that drops no more than a share ``_LOST`` of these mouths."""
+    """Returns the largest ``clear_presence``, at most 0, that drops no more than this share of these mouths."""
     low = np.sort(presence[among & ((scores < min_score) | (presence < min_presence))])
-    bearable = int(_LOST * among.sum())
+    bearable = int(share * among.sum())
     return max(min_presence, min(0.0, float(low[bearable]))) if bearable < len(low) else 0.0
 
 

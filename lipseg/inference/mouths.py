@@ -98,8 +98,8 @@ def find_mouths(
         return Candidates([], reason)
     guesses = _located(image, _whole_faces(*size), locator)
     found = _accepted(guesses, size, rules, max(rules.min_presence, 0.0))
-    mouths = [replace(mouth, least=max(unclear, rules.face_guess)) for mouth in found]
-    mouths.append(Candidate(whole_picture(size[0], size[1], runtime.view), max(unclear, rules.mouth_guess)))
+    mouths = [replace(mouth, least=max(clear, rules.face_guess)) for mouth in found]
+    mouths.append(Candidate(whole_picture(size[0], size[1], runtime.view), max(clear, rules.mouth_guess)))
     return Candidates(mouths, reason)
 
 

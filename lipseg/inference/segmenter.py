@@ -73,8 +73,8 @@ class LipSegmenter:
 
     @property
     def min_score(self) -> float:
-        """The least score that the caller asked for, else the model's own for mouths that are not clearly visible."""
-        return self.predictor.runtime.thresholds.min_score if self._min_score is None else self._min_score
+        """The least score that the caller asked for, else 0."""
+        return self._min_score or 0.0
 
     @property
     def finds_faces(self) -> bool:

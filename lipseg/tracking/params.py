@@ -15,7 +15,7 @@ class TrackParams:
             this).
         keep_lost_s: seconds for which a lost track keeps its id, to be taken up where its mouth is seen again.
         min_score: a mouth that scores less for ``patience`` frames running is lost, and a detected one that scores
-            less is none; None takes the segmenter's own least score.
+            less is none; where the segmenter was given a higher least score, that one counts.
         patience: see ``min_score``.
         unconfirmed: detections running that may miss a mouth before it is lost.
         max_mouths: mouths followed at once, the largest first; None is no limit.
@@ -26,7 +26,7 @@ class TrackParams:
     detect_every: int = 30
     search_every: int = 5
     keep_lost_s: float = 2.0
-    min_score: float | None = None
+    min_score: float = 0.05
     patience: int = 5
     unconfirmed: int = 5
     max_mouths: int | None = None

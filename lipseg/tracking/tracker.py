@@ -70,7 +70,7 @@ class Tracker:
             raise DataError("following mouths needs a detector, or the mouths' boxes in the first frame")
         self.params = params or TrackParams()
         self.detections = 0
-        self._min_score = segmenter.min_score if self.params.min_score is None else self.params.min_score
+        self._min_score = max(self.params.min_score, segmenter.min_score)
         self._given = list(boxes)
         self._tracks: list[Track] = []  # confirmed and lost ones
         self._ids = 0

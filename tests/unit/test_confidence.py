@@ -143,8 +143,8 @@ def test_a_low_score_drops_a_mouth_only_where_the_locator_does_not_see_it_clearl
     rules = calibration.fit_thresholds(trials, scores, BOUND)
     passing = calibration.accepted(rules, trials.presence, scores)
     assert passing[odd].all()
-    assert (~passing[trials.seen]).mean() <= 0.005
-    assert (~passing[trials.kind == "plain"]).mean() <= 0.005
+    assert (~passing[trials.seen]).mean() <= 0.01
+    assert (~passing[trials.kind == "plain"]).mean() <= 0.002
 
 
 def test_of_the_bearable_thresholds_the_fewest_false_mouths_pass(fitted):
@@ -155,8 +155,8 @@ def test_of_the_bearable_thresholds_the_fewest_false_mouths_pass(fitted):
         for clear in np.linspace(rules.min_presence, 0, 9):
             other = dataclasses.replace(rules, min_score=min_score, clear_presence=float(clear))
             kept = calibration.accepted(other, trials.presence, trials.score)
-            lost = max((~kept[trials.seen]).mean(), (~kept[trials.kind == "plain"]).mean())
-            assert lost > 0.005 or kept[trials.false].sum() >= passing
+            bearable = (~kept[trials.seen]).mean() <= 0.01 and (~kept[trials.kind == "plain"]).mean() <= 0.002
+            assert not bearable or kept[trials.false].sum() >= passing
 
 
 def test_what_counts_is_what_the_tool_lets_through():

@@ -38,7 +38,7 @@ class Knows:
         self.batches: list[int] = []
         self.searched: list[float] = []
         self.blind = False
-        self.finds_faces, self.min_score = True, 0.05
+        self.finds_faces, self.min_score = True, 0.0
 
     def watch(self, frames: Iterator[TrueFrame]) -> Iterator[tuple[float, NDArray[np.uint8]]]:
         for self.now in frames:
@@ -225,9 +225,9 @@ def test_the_first_boxes_need_no_detector(faces):
 
 
 @pytest.mark.parametrize(
-    ("least", "own", "frames"), [(None, 0.05, 30), (None, 0.75, 4), (0.75, 0.05, 4), (0.6, 0.75, 30)]
+    ("least", "own", "frames"), [(0.05, 0.0, 30), (0.05, 0.75, 4), (0.75, 0.0, 4), (0.6, 0.75, 4)]
 )
-def test_the_least_score_is_the_segmenters_unless_another_is_wanted(faces, least, own, frames):
+def test_the_higher_least_score_of_tracker_and_segmenter_counts(faces, least, own, frames):
     knows = Knows()  # its mouths score 0.7
     knows.min_score, knows.finds_faces = own, False
     truth = clip([actor(faces[0], lambda t: Pose(160, 60, 40))], times(1), height=120, width=320)

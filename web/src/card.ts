@@ -109,8 +109,8 @@ export interface TrackParams {
   search_every: number;
   /** Seconds for which a lost mouth keeps its id. */
   keep_lost_s: number;
-  /** A mouth that scores less for `patience` frames running is lost; null takes the model's own least score. */
-  min_score: number | null;
+  /** A mouth that scores less for `patience` frames running is lost; the segmenter's `minScore` counts where it is higher. */
+  min_score: number;
   patience: number;
   /** Detections running that may miss a mouth before it is lost. */
   unconfirmed: number;

@@ -57,8 +57,8 @@ export async function findMouths(
   if (!rules.calibrated || !locator) return { mouths: [], reason };
   const guesses = await located(picture, wholeFaces(picture, known.whole_faces), locator, card);
   found = accepted(guesses, picture, rules, Math.max(rules.min_presence, 0), known.same_face);
-  const mouths = found.map((mouth) => ({ ...mouth, least: Math.max(unclear, rules.face_guess) }));
-  mouths.push(candidate(wholePicture(picture, card), Math.max(unclear, rules.mouth_guess)));
+  const mouths = found.map((mouth) => ({ ...mouth, least: Math.max(clear, rules.face_guess) }));
+  mouths.push(candidate(wholePicture(picture, card), Math.max(clear, rules.mouth_guess)));
   return { mouths, reason };
 }
 

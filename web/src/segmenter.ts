@@ -99,9 +99,9 @@ export class LipSegmenter {
     return this.cascade.backend;
   }
 
-  /** The least score of mouths that are not clearly visible. */
+  /** The least score that was asked for, else 0. */
   get minScore(): number {
-    return this.options.minScore ?? this.card.runtime.thresholds.min_score;
+    return this.options.minScore ?? 0;
   }
 
   /**

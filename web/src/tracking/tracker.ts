@@ -56,7 +56,7 @@ export class Tracker {
     if (Math.min(detect_every, search_every, patience, unconfirmed, max_mouths ?? 1) < 1) {
       throw new LipsegError("detect_every, search_every, patience, unconfirmed and max_mouths must be at least 1");
     }
-    this.minScore = this.params.min_score ?? segmenter.minScore;
+    this.minScore = Math.max(this.params.min_score, segmenter.minScore);
   }
 
   /**
