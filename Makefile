@@ -7,7 +7,7 @@ export DVC_NO_ANALYTICS := 1
 SPREAD := -n 2 --dist worksteal
 FAST := -m "not pipeline" $(SPREAD)
 
-.PHONY: help setup repro test check fast coverage pipeline web web-serve web-golden web-test release-model verify-model docs docs-serve dist version fuzz audit licences floors lock clean
+.PHONY: help setup repro test check fast coverage pipeline web web-serve web-golden web-test release-model recalibrate-model verify-model docs docs-serve dist version fuzz audit licences floors lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -90,6 +90,9 @@ FACES = $(foreach name,HELEN CELEBAMASK IBUG MASKS,$(if $($(name)),--source "$(s
 
 release-model: setup ## rebuild the model that comes along, from HELEN=DIR CELEBAMASK=DIR, and put it into the package
 	python -m stages.release $(FACES) --preset $(or $(PRESET),presets/shipped.yaml)
+
+recalibrate-model: setup ## fit the thresholds of the model that comes along anew, from the same folders; its networks stay
+	python -m stages.recalibrate $(FACES)
 
 verify-model: setup ## check the model that comes along; with HELEN=DIR CELEBAMASK=DIR, rebuild it and compare
 	python -m stages.verify $(FACES)

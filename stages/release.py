@@ -25,6 +25,8 @@ from lipseg.inference.predictor import load_predictor
 from stages import rebuild
 
 LOCK, FACES = "dvc.lock", "faces.csv"
+# The name in the lock of the run that fitted the thresholds anew, where there was one.
+RECALIBRATE = "recalibrate"
 LARGEST_BYTES = 8_000_000
 # Sections that a card must have, none of them empty.
 COMPLETE = (

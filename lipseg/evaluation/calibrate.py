@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import onnx
+
 from lipseg.data.crop_set import CropSet
 from lipseg.data.face_set import FaceSet
 from lipseg.evaluation.calibration import fit_confidence, fit_thresholds, rescaled, rescaled_doubt, rescaled_scores
@@ -21,7 +23,7 @@ from lipseg.inference.predictor import load_predictor
 from lipseg.inference.runtime import Runtime, Thresholds
 from lipseg.inference.session import load_network
 from lipseg.model.confidence import Confidence
-from lipseg.model.export.score import with_score
+from lipseg.model.export.score import numbers_of, with_score
 
 
 class Model:
@@ -65,6 +67,30 @@ def calibrate(
     rules = dataclasses.replace(rules, doubt=rescaled_doubt(final, open_rules))
     _write(exported, out, final, rules)
     return final, rules
+
+
+def refit_thresholds(
+    folder: Path, out: Path, bound: float, trials: Callable[[Model], Trials]
+) -> tuple[Confidence, Thresholds]:
+    """Writes a calibrated model folder with thresholds fitted anew, whole or not at all; the networks stay.
+
+    Returns:
+        what its score is made of.
+
+    Args:
+        folder: the calibrated model folder.
+        out: the folder with the new thresholds.
+        bound: see ``calibrate``.
+        trials: likewise.
+    """
+    card = read_card(folder)
+    confidence = Confidence(**numbers_of(onnx.load(folder / CASCADE)))
+    doubt = Runtime.from_card(card, folder / CARD).thresholds.doubt
+    _write(folder, out, confidence, Thresholds(calibrated=True, doubt=doubt))
+    found = trials(Model(out))
+    rules = dataclasses.replace(fit_thresholds(found, found.score, bound), doubt=doubt)
+    _write(folder, out, confidence, rules)
+    return confidence, rules
 
 
 def _write(exported: Path, out: Path, confidence: Confidence, rules: Thresholds) -> None:

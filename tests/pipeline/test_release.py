@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from lipseg.errors import LipsegError
-from stages import rebuild, release, verify
+from stages import rebuild, recalibrate, release, verify
 from stages.release import Limits
 
 from .conftest import STAGES, Project
@@ -99,6 +99,32 @@ def test_a_rerun_from_elsewhere_gives_the_same_bytes(
     printed = capsys.readouterr().out
     assert "networks: equal to the byte" in printed
     assert "differs" not in printed
+
+
+def test_thresholds_are_fitted_anew_without_training(shipped: Shipped, tmp_path: Path) -> None:
+    folder = shutil.copytree(shipped.out, tmp_path / "shipped")
+    before = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    other = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    other["runtime"]["thresholds"] |= {"min_score": 0.123, "clear_presence": -7.5}
+    other["score"] |= {"min_score": 0.123}
+    (folder / "card.json").write_text(json.dumps(other), encoding="utf-8")
+    assert verify.check_shipped(folder, ANY) != []
+    work = shutil.copytree(shipped.work, tmp_path / "work", symlinks=True)
+    recalibrate.recalibrate(folder, work, shipped.sources, shipped.files)
+    # On the faces of the training they come out as the training found them.
+    assert json.loads((folder / "card.json").read_text(encoding="utf-8")) == before
+    for name in verify.NETWORKS:
+        assert (folder / name).read_bytes() == (shipped.out / name).read_bytes()
+    assert verify.check_shipped(folder, ANY) == []
+    assert set(rebuild.read_lock(folder / "dvc.lock")) == {
+        *rebuild.read_lock(shipped.out / "dvc.lock"),
+        release.RECALIBRATE,
+    }
+    fewer = shutil.copytree(shipped.sources["masks"], tmp_path / "masks")
+    next(fewer.glob("*.mask.png")).unlink()
+    with pytest.raises(LipsegError, match="1 of masks are missing"):
+        recalibrate.recalibrate(folder, work, {**shipped.sources, "masks": fewer}, shipped.files)
+    assert verify.check_shipped(folder, ANY) == []
 
 
 def test_other_faces_are_told_apart(shipped: Shipped, tmp_path: Path) -> None:

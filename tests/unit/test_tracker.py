@@ -224,9 +224,7 @@ def test_the_first_boxes_need_no_detector(faces):
     assert knows.searched == []
 
 
-@pytest.mark.parametrize(
-    ("least", "own", "frames"), [(0.05, 0.0, 30), (0.05, 0.75, 4), (0.75, 0.0, 4), (0.6, 0.75, 4)]
-)
+@pytest.mark.parametrize(("least", "own", "frames"), [(0.05, 0.0, 30), (0.05, 0.75, 4), (0.75, 0.0, 4), (0.6, 0.75, 4)])
 def test_the_higher_least_score_of_tracker_and_segmenter_counts(faces, least, own, frames):
     knows = Knows()  # its mouths score 0.7
     knows.min_score, knows.finds_faces = own, False
