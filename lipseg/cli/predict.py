@@ -141,7 +141,9 @@ def predict(
             for image, its in zip(images, targets, strict=True)
             if not resume or its or any(image.place.as_posix() not in gathering for gathering in gatherings)
         ]
-        if resume:
+        if resume and not todo:
+            tell(f"nothing to do: all {len(images)} pictures were written to {output} before")
+        elif resume:
             tell(f"{len(images) - len(todo)} of {len(images)} pictures skipped: their files are there already")
 
         failed = 0
@@ -167,7 +169,7 @@ def predict(
                     gathering.close()
         for gathering in gatherings:
             gathering.finish([image.place.as_posix() for image in images])
-        if output is not None:
+        if output is not None and todo:
             tell(f"{len(todo) - failed} of {len(todo)} pictures written to {output}")
         elif failed:
             tell(f"{failed} of {len(todo)} pictures failed")

@@ -28,6 +28,7 @@ class LipSegmenter:
 
     Attributes:
         predictor: the model behind it.
+        convention: as it was asked for, by its name.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class LipSegmenter:
         Raises:
             DataError: if there is no such detector or convention, or min_score or threads is out of range.
             ModelError: if the folder holds no usable model, or the detector's file is not one of YuNet's.
+            MissingLibraryError: for the detector dlib, without its extra.
         """
         if min_score is not None and not 0 <= min_score <= 1:
             raise DataError(f"the least score must be from 0 to 1, not {min_score}")
@@ -66,6 +68,7 @@ class LipSegmenter:
         )
         cv2.setNumThreads(threads)
         self._min_score = min_score
+        self.convention = convention
         self._convention = self.predictor.runtime.convention(convention)
         # The usual detector is loaded when the first picture comes without boxes; a wrong name or file is told at once.
         lazy = detector == DEFAULT_DETECTOR

@@ -346,6 +346,15 @@ def test_an_unknown_detector_is_wrong_usage(lips, model):
     assert "none.onnx: no such file" in err
 
 
+def test_an_extra_that_is_missing_is_wrong_usage(lips, monkeypatch):
+    save("a.png")
+    monkeypatch.setitem(sys.modules, "dlib", None)
+    code, out, err = lips("predict", "a.png", "--detector", "dlib")
+    assert (code, out) == (ExitCode.USAGE, "")
+    assert err.startswith("error: --detector dlib: dlib cannot be loaded")
+    assert "pip install 'lipseg[dlib]'" in err
+
+
 def test_a_picture_without_a_face_has_no_lips(lips, model):
     save("a.png")
     code, out, _ = lips("predict", "a.png", "--detector", "dlib")
