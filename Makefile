@@ -136,5 +136,5 @@ lock: ## pin every dependency anew (needs uv); give UPGRADE=--upgrade for the ne
 	uv pip compile --group docs -c $(LOCKS)/test.lock $(COMPILE) -o $(LOCKS)/docs.lock
 
 clean: ## remove what can be made again, the cache and the environment apart
-	rm -rf dist docs/app build/docs build/site web/dist web/golden web/public web/test-results
+	rm -rf dist docs/app build/site web/dist web/golden web/public web/test-results
 	rm -rf .checkpoints .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
