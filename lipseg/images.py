@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError, features
 
 from lipseg.errors import DataError
-from lipseg.files import whole_file
+from lipseg.files import not_there, whole_file
 
 # A picture as callers have it.
 Picture = NDArray[Any] | Path | str | Image.Image
@@ -45,6 +45,9 @@ _STORED: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
 # Floats of pictures lie in 0..1; filters overshoot a little, and what goes further counts in 0..255.
 _BRIGHTEST = 2.0
 
+# How other videos begin than those whose brands are none of a picture: Matroska and WebM, and AVI (RIFF, size, kind).
+_MATROSKA, _AVI = b"\x1aE\xdf\xa3", b"AVI "
+
 # Brands of ISO base media files that hold pictures (ISO/IEC 23008-12, annex B; the AV1 image file format, 6).
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
@@ -65,7 +68,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         with path.open("rb") as file:
             return _decoded(file, str(path))
     except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
+        raise DataError(f"{path}: {not_there(path)}") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
 
@@ -188,6 +191,9 @@ def _opened(file: BinaryIO, name: str) -> Image.Image:
         if not head:
             raise DataError(f"{name}: not a picture that can be read (it is empty)") from None
         brands = {head[at : at + 4] for at in (8, *range(16, len(head), 4))} if head[4:8] == b"ftyp" else set()
+        other_video = head.startswith(_MATROSKA) or head[8:12] == _AVI
+        if other_video or (brands and not brands & (_HEIF_BRANDS | _AVIF_BRANDS)):
+            raise DataError(f"{name}: a video, not a picture; `lipseg video` follows the lips in it") from None
         if brands & _AVIF_BRANDS and not features.check("avif"):
             raise DataError(f"{name}: AVIF needs Pillow 11.3 or later: pip install 'lipseg[heic]'") from None
         if not brands & _HEIF_BRANDS or ".heic" in Image.registered_extensions():

@@ -20,7 +20,7 @@ from lipseg.cli.models import (
     load_segmenter,
 )
 from lipseg.cli.mouths import parse_boxes
-from lipseg.cli.plan import refuse_existing
+from lipseg.cli.plan import check_folder, refuse_existing
 from lipseg.cli.printing import tell, tell_failure
 from lipseg.cli.termination import terminated_as_interrupted
 from lipseg.errors import DataError, UsageError
@@ -155,8 +155,7 @@ def mouths(
     if rows not in ("json", "parquet"):
         raise UsageError(f"--rows: expected json or parquet, not '{rows}'")
     boxes = parse_boxes(mouth_box)
-    if output.exists() and not output.is_dir():
-        raise UsageError(f"{output}: -o must name a folder, and this is a file")
+    check_folder(output)
     videos = find_videos(paths)
 
     from lipseg.mouth_clips import cut_clips

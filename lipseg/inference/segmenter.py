@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike
+from PIL import Image
 
 from lipseg.boxes import Box, as_boxes, near, without_doubles
 from lipseg.errors import DataError
@@ -126,9 +127,11 @@ class LipSegmenter:
             boxes: the mouth boxes of each picture, or None where faces are to be looked for.
 
         Raises:
-            DataError: if a picture or a box cannot be used.
+            DataError: if a picture or a box cannot be used, or one picture is given where several belong.
             ValueError: if there are not as many entries in ``boxes`` as in ``images``.
         """
+        if isinstance(images, (str, Path, Image.Image)):
+            raise DataError("several pictures go through the model here; for one, call the segmenter itself")
         each = [None] * len(images) if boxes is None else boxes
         return self.predict_views([self.cut(image, its) for image, its in zip(images, each, strict=True)])
 

@@ -297,6 +297,7 @@ def test_a_batch_is_as_large_as_asked_for(lips, model):
     ("arguments", "message"),
     [
         (["none.png"], "none.png: no such file or folder"),
+        (["https://example.org/a.jpg"], "https://example.org/a.jpg: no such file or folder; a URL is not opened"),
         (["empty"], "empty: no pictures in this folder or below it"),
         (["a.png", "--format", "mask"], "--format: give the folder to write to with -o DIR"),
         (
@@ -311,6 +312,7 @@ def test_a_batch_is_as_large_as_asked_for(lips, model):
         (["a.png", "--mouth-boxes", "bad.csv"], "bad.csv, line 3: expected four numbers x0,y0,x1,y1"),
         (["a.png", "--mouth-boxes", "other.csv"], "other.csv: no row is of a picture given"),
         (["a.png", "-o", "a.png"], "a.png: -o must name a folder"),
+        (["a.png", "-o", "lips.json"], "lips.json: -o must name a folder, and this is the name of a file"),
     ],
 )
 def test_wrong_usage_does_nothing_and_says_so_in_one_line(lips, model, arguments, message):
@@ -333,6 +335,13 @@ def test_wrong_options_are_wrong_usage(lips, arguments):
     code, out, err = lips(*arguments)
     assert (code, out) == (ExitCode.USAGE, "")
     assert "Error: " in err
+
+
+def test_a_file_in_a_command_s_place(lips):
+    save("a b.png")
+    code, out, err = lips("a b.png", "-o", "out")
+    assert (code, out) == (ExitCode.USAGE, "")
+    assert err == "error: a b.png: say what to do with it, such as: lipseg predict 'a b.png'\n"
 
 
 def test_an_unknown_detector_is_wrong_usage(lips, model):

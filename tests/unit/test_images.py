@@ -184,6 +184,20 @@ def test_palettes_bitmaps_and_animations(tmp_path, scene):
     assert np.abs(found.astype(int) - 10).max() < 4
 
 
+@pytest.mark.parametrize(
+    "head", [b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41", b"\x1aE\xdf\xa3\x01\0\0\0", b"RIFF\0\1\0\0AVI LIST"]
+)
+def test_a_video_is_told_from_a_damaged_picture(tmp_path, head):
+    (tmp_path / "a.mp4").write_bytes(head + bytes(100))
+    with pytest.raises(DataError, match=r"a\.mp4: a video, not a picture; `lipseg video` follows"):
+        read_image(tmp_path / "a.mp4")
+
+
+def test_a_url_is_not_opened():
+    with pytest.raises(DataError, match=r"no such file; a URL is not opened: download it first"):
+        as_rgb("https://example.org/a.jpg")
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"nothing\.jpg: no such file"):
         read_image(tmp_path / "nothing.jpg")
