@@ -71,8 +71,8 @@ def _faces(root: Path, files: dict[str, Path], split_of: dict[str, Split] | None
             yield from _faces_of(name, files[name], split_of[name] if split_of else None)
 
 
-def _faces_of(name: str, file: Path, split: Split | None) -> Iterator[FaceSample | Unusable]:
-    """Yields the faces whose mouths one mask holds, from left to right."""
+def _faces_of(name: str, file: Path, split: Split | None) -> list[FaceSample | Unusable]:
+    """Returns the faces whose mouths one mask holds, from left to right."""
     picture = _picture(file)
     try:
         labels = _labels(file)
@@ -81,21 +81,24 @@ def _faces_of(name: str, file: Path, split: Split | None) -> Iterator[FaceSample
             own = f"{labels.shape[1]} x {labels.shape[0]}"
             raise DataError(f"the mask has {own} pixels, its picture {size[1]} x {size[0]}")
         if split is None and not labels.any():
-            return
+            return []
         numbers, count = number_mouths(labels)
     except DataError as error:
-        yield Unusable(name, file, 0, str(error))
-        return
+        return [Unusable(name, file, 0, str(error))]
+    faces: list[FaceSample | Unusable] = []
     for number in range(1, count + 1):
         own_name = f"{name}#{number}" if number > 1 else name
         try:
             points = tracing.trace(_one_of(labels, numbers, number))
         except DataError as error:
-            yield Unusable(own_name, file, 0, str(error))
+            faces.append(Unusable(own_name, file, 0, str(error)))
             continue
         own_labels = partial(_mouth_labels, file, number)
         distance, group = tracing.inter_ocular_estimate(points), name if count > 1 else ""
-        yield FaceSample(own_name, picture, points, distance, split, annotation=file, group=group, labels=own_labels)
+        faces.append(
+            FaceSample(own_name, picture, points, distance, split, annotation=file, group=group, labels=own_labels)
+        )
+    return faces
 
 
 def number_mouths(labels: NDArray[np.uint8]) -> tuple[NDArray[np.uint16], int]:
