@@ -50,8 +50,8 @@ def _root(
 ) -> None:
     """Lip segmentation: 56 lip landmarks and masks from photos and videos.
 
-    Exit codes: 0 all done, 1 unexpected error, 2 wrong usage, 3 some inputs failed (the others were written), 4 model
-    unusable, 130 interrupted.
+    Exit codes: 0 all done, 1 unexpected error, 2 wrong usage or an extra that is not installed, 3 some inputs failed
+    (the others were written), 4 model unusable, 130 interrupted.
     """
 
 

@@ -173,7 +173,7 @@ def mouths(
         need("pyarrow.parquet", "parquet", "writing Parquet")
     todo = [(video.path, target) for video, target in zip(videos, targets, strict=True) if target is not None]
     if not todo:
-        tell(f"nothing to do: the clips of all {len(videos)} videos were written to {output} before")
+        tell(f"nothing to do: the clips of {len(videos)} of {len(videos)} videos were written to {output} before")
         return
     if resume:
         tell(f"{len(videos) - len(todo)} of {len(videos)} videos skipped: their clips are there already")

@@ -141,7 +141,7 @@ def predict(
             if not resume or its or any(image.place.as_posix() not in gathering for gathering in gatherings)
         ]
         if resume and not todo:
-            tell(f"nothing to do: all {len(images)} pictures were written to {output} before")
+            tell(f"nothing to do: {len(images)} of {len(images)} pictures were written to {output} before")
         elif resume:
             tell(f"{len(images) - len(todo)} of {len(images)} pictures skipped: their files are there already")
 

@@ -80,7 +80,7 @@ def test_clips_among_the_videos_are_no_videos(lips, model, video):
     assert lips("mouths", ".", "-o", ".", *BOX, "--size", "24", "--shortest", "0")[0] == 0
     assert "a.mouths/1.mp4" in tree()
     again = lips("mouths", ".", "-o", ".", *BOX, "--size", "24", "--shortest", "0", "--resume")
-    assert again == (0, "", "nothing to do: the clips of all 1 videos were written to . before\n")
+    assert again == (0, "", "nothing to do: the clips of 1 of 1 videos were written to . before\n")
 
 
 def test_videos_of_one_name_keep_their_endings(lips, model, video):
