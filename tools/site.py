@@ -8,14 +8,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from mkdocs.structure.files import File, Files
+from mkdocs.structure.files import File  # pyright: ignore[reportMissingImports]  (`make docs` installs it)
 
 # Files of the repository that are pages of the site, by the pages' names.
 PAGES = {"changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}
 _LINK = re.compile(r"\[([^\]]+)\]\(\.\./([^)#]+)(#[^)]*)?\)")
 
 
-def on_files(files: Files, config: Any) -> Files:
+def on_files(files: Any, config: Any) -> Any:
     """Adds the pages that are made of files of the repository."""
     folder = Path(config.config_file_path).parent
     for name, source in PAGES.items():
