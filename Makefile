@@ -90,6 +90,7 @@ FACES = $(foreach name,HELEN CELEBAMASK IBUG MASKS,$(if $($(name)),--source "$(s
 
 release-model: setup ## rebuild the model that comes along, from HELEN=DIR CELEBAMASK=DIR, and put it into the package
 	python -m stages.release $(FACES) --preset $(or $(PRESET),presets/shipped.yaml)
+	python -m tools.docs  # docs/model-card.md shows its card
 
 verify-model: setup ## check the model that comes along; with HELEN=DIR CELEBAMASK=DIR, rebuild it and compare
 	python -m stages.verify $(FACES)
