@@ -42,6 +42,9 @@ _STORED: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     8: lambda upright: np.rot90(upright, -1),
 }
 
+# What Pillow's modes "I;16*" and "I" are as arrays: 16-bit greys.
+_DEEP = (np.uint16, np.int32)
+
 # Floats of pictures lie in 0..1; filters overshoot a little, and what goes further counts in 0..255.
 _BRIGHTEST = 2.0
 
@@ -164,7 +167,12 @@ def as_rgb(image: Picture) -> NDArray[np.uint8]:
         except Exception as error:  # Pillow decodes a file when its pixels are first asked for, and raises anything
             raise DataError(f"the picture cannot be decoded ({error})") from error
     if not isinstance(image, np.ndarray):
-        raise DataError(f"a picture must be an array, a path or a PIL image, not {type(image).__name__}")
+        several = "; several go to predict_batch" if isinstance(image, (list, tuple)) else ""
+        raise DataError(f"a picture must be an array, a path or a PIL image, not {type(image).__name__}{several}")
+    if image.dtype.newbyteorder("=") in _DEEP and 0 < image.max(initial=0) <= 255:
+        raise DataError(
+            f"a picture of {image.dtype} must lie in 0..65535, and this one reaches {image.max()}: make it uint8"
+        )
     return to_rgb8(image)
 
 
@@ -249,7 +257,7 @@ def to_rgb8(image: NDArray[Any], *, cmyk: bool = False) -> NDArray[np.uint8]:
                 f"a picture of floats must lie in 0..1, and this one reaches {image.max():.4g}: divide by 255"
             )
         image = np.round(np.clip(image, 0.0, 1.0) * 255).astype(np.uint8)
-    elif image.dtype.newbyteorder("=") in (np.uint16, np.int32):  # Pillow's modes "I;16*" and "I": 16-bit greys
+    elif image.dtype.newbyteorder("=") in _DEEP:
         image = (np.clip(image, 0, 65535) // 257).astype(np.uint8)
     elif image.dtype != np.uint8:
         raise DataError(f"a picture must hold uint8, uint16, float or bool, not {image.dtype}")

@@ -249,6 +249,19 @@ def test_other_shapes_are_refused(shape):
         to_rgb8(np.zeros(shape, np.uint8))
 
 
+@pytest.mark.parametrize("kind", [np.uint16, ">u2", np.int32])
+def test_eight_bits_in_a_type_of_sixteen_would_be_black_and_are_refused(scene, kind):
+    with pytest.raises(DataError, match=r"must lie in 0\.\.65535, and this one reaches 250: make it uint8"):
+        as_rgb(scene.astype(kind))
+    np.testing.assert_array_equal(as_rgb((scene.astype(np.uint16) * 257).astype(kind)), scene)
+    assert not as_rgb(np.zeros((4, 4, 3), kind)).any()
+
+
+def test_several_pictures_are_told_where_to_go():
+    with pytest.raises(DataError, match="not list; several go to predict_batch"):
+        as_rgb([np.zeros((4, 4, 3), np.uint8)])
+
+
 def test_other_types_are_refused():
     with pytest.raises(DataError, match="not int64"):
         to_rgb8(np.zeros((4, 4), np.int64))
