@@ -90,6 +90,7 @@ FACES = $(foreach name,HELEN CELEBAMASK IBUG MASKS,$(if $($(name)),--source "$(s
 
 release-model: setup ## rebuild the model that comes along, from HELEN=DIR CELEBAMASK=DIR, and put it into the package
 	python -m stages.release $(FACES) --preset $(or $(PRESET),presets/shipped.yaml)
+	python -m tools.docs  # docs/model-card.md shows its card
 
 recalibrate-model: setup ## fit the thresholds of the model that comes along anew, from the same folders; its networks stay
 	python -m stages.recalibrate $(FACES)
@@ -139,5 +140,5 @@ lock: ## pin every dependency anew (needs uv); give UPGRADE=--upgrade for the ne
 	uv pip compile --group docs -c $(LOCKS)/test.lock $(COMPILE) -o $(LOCKS)/docs.lock
 
 clean: ## remove what can be made again, the cache and the environment apart
-	rm -rf dist docs/app build/docs build/site web/dist web/golden web/public web/test-results
+	rm -rf dist docs/app build/site web/dist web/golden web/public web/test-results
 	rm -rf .checkpoints .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage

@@ -5,6 +5,7 @@ of the same thing replaces it. Of two processes that write the same thing at onc
 """
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,14 @@ try:
     import fcntl
 except ImportError:  # not a POSIX system: there nobody keeps two runs apart
     fcntl = None
+
+# A path keeps one slash of a URL's two.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+
+
+def not_there(path: Path | str, what: str = "file") -> str:
+    """Returns what is said of a path at which there is nothing, for a message that names it."""
+    return f"no such {what}" + ("; a URL is not opened: download it first" if _URL.match(str(path)) else "")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError, features
 
 from lipseg.errors import DataError
-from lipseg.files import whole_file
+from lipseg.files import not_there, whole_file
 
 # A picture as callers have it.
 Picture = NDArray[Any] | Path | str | Image.Image
@@ -42,8 +42,14 @@ _STORED: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     8: lambda upright: np.rot90(upright, -1),
 }
 
+# What Pillow's modes "I;16*" and "I" are as arrays: 16-bit greys.
+_DEEP = (np.uint16, np.int32)
+
 # Floats of pictures lie in 0..1; filters overshoot a little, and what goes further counts in 0..255.
 _BRIGHTEST = 2.0
+
+# How other videos begin than those whose brands are none of a picture: Matroska and WebM, and AVI (RIFF, size, kind).
+_MATROSKA, _AVI = b"\x1aE\xdf\xa3", b"AVI "
 
 # Brands of ISO base media files that hold pictures (ISO/IEC 23008-12, annex B; the AV1 image file format, 6).
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
@@ -65,7 +71,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         with path.open("rb") as file:
             return _decoded(file, str(path))
     except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
+        raise DataError(f"{path}: {not_there(path)}") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
 
@@ -161,7 +167,12 @@ def as_rgb(image: Picture) -> NDArray[np.uint8]:
         except Exception as error:  # Pillow decodes a file when its pixels are first asked for, and raises anything
             raise DataError(f"the picture cannot be decoded ({error})") from error
     if not isinstance(image, np.ndarray):
-        raise DataError(f"a picture must be an array, a path or a PIL image, not {type(image).__name__}")
+        several = "; several go to predict_batch" if isinstance(image, (list, tuple)) else ""
+        raise DataError(f"a picture must be an array, a path or a PIL image, not {type(image).__name__}{several}")
+    if image.dtype.newbyteorder("=") in _DEEP and 0 < image.max(initial=0) <= 255:
+        raise DataError(
+            f"a picture of {image.dtype} must lie in 0..65535, and this one reaches {image.max()}: make it uint8"
+        )
     return to_rgb8(image)
 
 
@@ -188,6 +199,9 @@ def _opened(file: BinaryIO, name: str) -> Image.Image:
         if not head:
             raise DataError(f"{name}: not a picture that can be read (it is empty)") from None
         brands = {head[at : at + 4] for at in (8, *range(16, len(head), 4))} if head[4:8] == b"ftyp" else set()
+        other_video = head.startswith(_MATROSKA) or head[8:12] == _AVI
+        if other_video or (brands and not brands & (_HEIF_BRANDS | _AVIF_BRANDS)):
+            raise DataError(f"{name}: a video, not a picture; `lipseg video` follows the lips in it") from None
         if brands & _AVIF_BRANDS and not features.check("avif"):
             raise DataError(f"{name}: AVIF needs Pillow 11.3 or later: pip install 'lipseg[heic]'") from None
         if not brands & _HEIF_BRANDS or ".heic" in Image.registered_extensions():
@@ -243,7 +257,7 @@ def to_rgb8(image: NDArray[Any], *, cmyk: bool = False) -> NDArray[np.uint8]:
                 f"a picture of floats must lie in 0..1, and this one reaches {image.max():.4g}: divide by 255"
             )
         image = np.round(np.clip(image, 0.0, 1.0) * 255).astype(np.uint8)
-    elif image.dtype.newbyteorder("=") in (np.uint16, np.int32):  # Pillow's modes "I;16*" and "I": 16-bit greys
+    elif image.dtype.newbyteorder("=") in _DEEP:
         image = (np.clip(image, 0, 65535) // 257).astype(np.uint8)
     elif image.dtype != np.uint8:
         raise DataError(f"a picture must hold uint8, uint16, float or bool, not {image.dtype}")

@@ -179,7 +179,7 @@ def main() -> None:
     card = release(at.source, at.file, at.preset, at.work, at.out)
     for name, file in card["files"].items():
         print(f"{at.out / name}: {file['bytes']} bytes, SHA-256 {file['sha256']}")
-    print("now commit it")
+    print("now commit it, and with it what `python -m tools.docs` makes of docs/model-card.md")
 
 
 if __name__ == "__main__":

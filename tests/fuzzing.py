@@ -269,6 +269,7 @@ def _card(content: bytes, folder: Path) -> None:
             shutil.copyfile(DEFAULT_MODEL / name, folder / name)
     with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(LipsegError):
         info(folder)
+        info(folder, full=True)
     _require(all(char.isprintable() or char == "\n" for char in said.getvalue()), "it prints what does not print")
     card = read_card(folder)
     runtime = Runtime.from_card(card, folder / CARD)

@@ -1,35 +1,38 @@
-"""Writes what the pages include: the help of every command, the model's card, the browser's page where it was built.
+"""Writes what commands print into the pages, and the browser's page beside them where it was built.
 
-``python -m tools.docs`` fills ``build/docs`` and ``docs/app``, which git ignores; ``make docs`` then builds the site.
+What follows a line ``<!-- printed by: lipseg ... -->`` on a page of ``docs/`` is what this command prints; it is
+committed, so that the pages can be read in a clone, and a test holds it fresh. ``python -m tools.docs`` writes it anew
+and fills ``docs/app``, which git ignores; ``make docs`` then builds the site.
 """
 
 import contextlib
 import io
+import os
+import re
 import shutil
 from pathlib import Path
+from unittest import mock
 
-import typer.main
-
-from lipseg.cli.app import app, main
+from lipseg.cli.app import main
 
 ROOT = Path(__file__).parents[1]
-SNIPPETS = ROOT / "build" / "docs"
 PAGE = ROOT / "web" / "dist" / "page"
 APP = ROOT / "docs" / "app"
 _NOT_BUILT = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>lipseg in the browser</title>
 <p>This site was built without the browser's page. In a clone, <code>make web docs</code> builds both.</p></html>
 """
+_PRINTED = re.compile(r"(^<!-- printed by: lipseg (.+?) -->\n```text\n).*?(^```$)", re.MULTILINE | re.DOTALL)
 
 
 def said(*words: str) -> str:
-    """Returns what a command prints on standard output.
+    """Returns what a command prints on standard output, where a terminal is 80 columns wide.
 
     Raises:
         RuntimeError: if it fails.
     """
     out = io.StringIO()
-    with contextlib.redirect_stdout(out):
+    with contextlib.redirect_stdout(out), mock.patch.dict(os.environ, {"COLUMNS": "80"}):
         try:
             main(list(words))
         except SystemExit as stop:
@@ -38,13 +41,23 @@ def said(*words: str) -> str:
     return out.getvalue()
 
 
-def write_snippets(folder: Path) -> None:
-    """Writes NAME.txt with the help of every command, and card.txt, into a folder, which is made."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in typer.main.get_command(app).commands:  # type: ignore[attr-defined]
-        (folder / f"{name}.txt").write_text(said(name, "--help"), encoding="utf-8")
-    # Without the line that says where the folder lies.
-    (folder / "card.txt").write_text(said("info").partition("\n")[2], encoding="utf-8")
+def refreshed(page: str) -> str:
+    """Returns a page's text with what its commands print now."""
+
+    def printed(block: re.Match[str]) -> str:
+        # Where the model's folder lies is no matter of the page.
+        lines = [line for line in said(*block[2].split()).splitlines() if not line.startswith("model: ")]
+        return block[1] + "\n".join(line.rstrip() for line in lines) + "\n" + block[3]
+
+    return _PRINTED.sub(printed, page)
+
+
+def refresh(folder: Path) -> None:
+    """Writes what their commands print into the pages of a folder."""
+    for page in sorted(folder.glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        if (new := refreshed(text)) != text:
+            page.write_text(new, encoding="utf-8")
 
 
 def copy_page(page: Path, app: Path) -> None:
@@ -59,5 +72,5 @@ def copy_page(page: Path, app: Path) -> None:
 
 
 if __name__ == "__main__":
-    write_snippets(SNIPPETS)
+    refresh(ROOT / "docs")
     copy_page(PAGE, APP)

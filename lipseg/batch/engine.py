@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +25,7 @@ _SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "RAY_BA
 # Bytes of Ray's object store where a cluster is started here: only plan and counts pass through it.
 _STORE = 128 << 20
 _PATIENCE_S = 5.0
+_STDERR, _NOTICE = 2, b"Set ray log level from environment variable"
 
 
 def load_ray() -> Any:
@@ -56,17 +58,43 @@ def connected(workers: int | None, address: str | None) -> Iterator[None]:
         return
     quiet = {"logging_level": "error", "log_to_driver": False}
     if address is None:
-        ray.init(address="local", num_cpus=workers, include_dashboard=False, object_store_memory=_STORE, **quiet)
+        with _without_notice():
+            ray.init(address="local", num_cpus=workers, include_dashboard=False, object_store_memory=_STORE, **quiet)
     else:
         try:
             _knock(address)
-            ray.init(address=address, **quiet)
+            with _without_notice():
+                ray.init(address=address, **quiet)
         except (OSError, RuntimeError, ValueError) as error:
             raise UsageError(f"--address {address}: no Ray cluster answers there ({in_brief(error)})") from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _without_notice() -> Iterator[None]:
+    """Takes out of standard error the line in which Ray's core says at what level it logs; the rest comes at the end.
+
+    The core writes it to the file descriptor itself, and before that level counts.
+    """
+    try:
+        before = os.dup(_STDERR)
+    except OSError:  # there is no standard error
+        yield
+        return
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            os.dup2(before, _STDERR)
+            os.close(before)
+            said.seek(0)
+            for line in said:
+                if _NOTICE not in line:
+                    os.write(_STDERR, line)
 
 
 def _knock(address: str) -> None:

@@ -1,5 +1,7 @@
 """The command ``lipseg``. Commands import what they need when they run, so that ``--help`` answers at once."""
 
+import os
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -15,7 +17,7 @@ from lipseg.cli.makeup import makeup
 from lipseg.cli.mouth_clips import mouths
 from lipseg.cli.predict import predict
 from lipseg.cli.video import video
-from lipseg.errors import LipsegError, one_line
+from lipseg.errors import LipsegError, UsageError, one_line
 
 app = typer.Typer(
     name="lipseg",
@@ -48,9 +50,16 @@ def _root(
 ) -> None:
     """Lip segmentation: 56 lip landmarks and masks from photos and videos.
 
-    Exit codes: 0 all done, 1 unexpected error, 2 wrong usage, 3 some inputs failed (the others were written), 4 model
-    unusable, 130 interrupted.
+    Exit codes: 0 all done, 1 unexpected error, 2 wrong usage or an extra that is not installed, 3 some inputs failed
+    (the others were written), 4 model unusable, 130 interrupted.
     """
+
+
+def _check_command(words: Sequence[str]) -> None:
+    """Raises UsageError where a file stands in a command's place."""
+    commands = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    if words and words[0] not in commands and os.path.exists(words[0]):
+        raise UsageError(f"{words[0]}: say what to do with it, such as: lipseg predict {shlex.quote(words[0])}")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -62,8 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if not sys.warnoptions:
         # Warnings of libraries are for those who program with them: a picture's names where Pillow is installed.
         warnings.simplefilter("ignore")
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="lipseg")
+        _check_command(words)
+        app(args=words, prog_name="lipseg")
     except LipsegError as error:
         typer.echo(f"error: {one_line(str(error))}", err=True)
         sys.exit(exit_code_of(error))

@@ -109,6 +109,9 @@ def batch(
         for bar in bars:
             bar.close()
     counts = summary.counts
+    if summary.before == summary.shards:
+        tell(f"nothing to do: all pictures were written to {output} before")
+        return
     if summary.before:
         tell(f"{summary.before} of {summary.shards} shards skipped: their files are there already")
     tell(f"{counts.pictures} pictures, {counts.faces} faces, {counts.failed} failed, written to {output}")

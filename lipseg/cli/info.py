@@ -26,14 +26,30 @@ _FIGURES = (
 )
 
 
+# Of the summary's table: name in the card, heading, whether it is an error (shown in per cent).
+_SUMMARY_FIGURES = (
+    ("lips_f1", "lips F1", False),
+    ("lips_f1_own", "by --convention", False),
+    ("inner_f1", "inner mouth F1", False),
+    ("contour", "contour error", True),
+)
+_WHAT_FIGURES_ARE = (
+    "F1 compares with the annotators' masks; 1 is perfect. By --convention: drawn as these annotators draw lips. "
+    "Contour error: mean distance of the outlines, in per cent of the distance between the eyes."
+)
+
+
 def info(
     model: Annotated[
         Path,
-        typer.Argument(metavar="[MODEL]", help="Folder of the model.", show_default="lipseg's own"),
+        typer.Argument(metavar="MODEL", help="Folder of the model.", show_default="lipseg's own"),
     ] = DEFAULT_MODEL,
+    full: Annotated[bool, typer.Option("--full", help="Print the whole card but what is for machines.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the card as it is, as JSON.")] = False,
 ) -> None:
-    """Print a model's card: what it is for, what it was trained on, how well it does.
+    """Print what a model is: its terms, what it learnt from, how well it does and where it fails.
+
+    --full adds what the model is for, what it must not be used for, and all figures.
 
     Also checks that the networks are those that the card was written for.
     """
@@ -42,18 +58,60 @@ def info(
     if as_json:
         typer.echo(json.dumps(card, indent=2))
         return
-    typer.echo(printable(f"model: {model}"))
-    if known := _conventions(card, model / CARD):
-        typer.echo(printable(f"conventions, the reference first: {known}"))
-    hidden = [name for name in _MACHINE_ONLY if name in card]
     try:
-        lines = _lines({name: value for name, value in card.items() if name not in hidden})
+        lines = _whole(card, model / CARD) if full else _summary(card, model / CARD)
     except RecursionError as error:
         raise ModelError(f"{model / CARD}: nested too deeply; get the folder again") from error
-    for line in lines:
+    for line in [f"model: {model}", *lines]:
         typer.echo(printable(line))
-    if hidden:
-        typer.echo(f"\nlipseg info --json also shows: {', '.join(hidden)}")
+
+
+def _whole(card: dict[str, Any], path: Path) -> list[str]:
+    """Returns the card as text, but for what only machines read."""
+    hidden = [name for name in _MACHINE_ONLY if name in card]
+    known = _conventions(card, path)
+    lines = [f"conventions, the reference first: {known}"] if known else []
+    lines += _lines({name: value for name, value in card.items() if name not in hidden})
+    return [*lines, "", f"lipseg info --json also shows: {', '.join(hidden)}"] if hidden else lines
+
+
+def _summary(card: dict[str, Any], path: Path) -> list[str]:
+    """Returns what a user should know first."""
+    lines = [f"name: {_short(card.get('name'))}"]
+    if isinstance(description := card.get("description"), str):
+        lines += textwrap.wrap(description, _WIDTH)
+    learnt = card["data"] if isinstance(card.get("data"), dict) else {}
+    faces = f" {learnt['train']} faces" if isinstance(learnt.get("train"), int) else ""
+    lines += _section("terms of the weights", card.get("licence"))
+    lines += _section(f"learnt from{faces}", learnt.get("what"))
+    if table := _accuracy(card.get("figures")):
+        lines += ["", "accuracy on test faces:", *table, *_note(_WHAT_FIGURES_ARE)]
+    if known := _conventions(card, path):
+        lines += ["", f"conventions (--convention), the default first: {known}"]
+    lines += _section("limits", card.get("weaknesses"))
+    return [*lines, "", "lipseg info --full: what it is for, what it must not be used for, all figures; --json: all"]
+
+
+def _section(name: str, entries: Any) -> list[str]:
+    """Returns a list of the card under its name; nothing where the card has none."""
+    if not isinstance(entries, list) or not entries:
+        return []
+    return ["", f"{name}:", *(line for entry in entries for line in _bullet(entry, "  "))]
+
+
+def _accuracy(figures: Any) -> list[str]:
+    """Returns the table of what the model reaches on each source; of a stranger's figures there may be none."""
+    with contextlib.suppress(KeyError, TypeError, AttributeError, ValueError, OverflowError):
+        sources = {name: (part["faces"], part["cascade"]) for name, part in figures.get("sources", {}).items()}
+        rows = sources or {"all": ("", figures["jittered"]["cascade"])}
+        if (width := max(map(len, rows))) > _WIDTH:
+            return []
+        lines = [f"  {'':<{width}}  faces" + "".join(f"{heading:>17}" for _, heading, _ in _SUMMARY_FIGURES)]
+        for name, (count, values) in rows.items():
+            row = "".join(f"{_figure(values.get(key), error, 3).strip():>17}" for key, _, error in _SUMMARY_FIGURES)
+            lines.append(f"  {name:<{width}}  {count:>5}" + row)
+        return lines
+    return []
 
 
 def _conventions(card: dict[str, Any], path: Path) -> str:
@@ -88,7 +146,11 @@ def _lines(value: dict[str, Any], indent: int = 0) -> list[str]:
     return lines + sections
 
 
-def _bullet(text: str, pad: str) -> list[str]:
+def _note(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent="  ", subsequent_indent="  ")
+
+
+def _bullet(text: Any, pad: str) -> list[str]:
     return textwrap.wrap(str(text), _WIDTH, initial_indent=f"{pad}- ", subsequent_indent=f"{pad}  ")
 
 
@@ -125,10 +187,10 @@ def _table(figures: dict[str, Any], pad: str) -> list[str]:
     return lines
 
 
-def _figure(value: float | None, error: bool) -> str:
+def _figure(value: float | None, error: bool, digits: int = 4) -> str:
     if value is None:
         return f"{'-':>10}"
-    return f"{value:>10.2%}" if error else f"{value:>10.4f}"
+    return f"{value:>10.2%}" if error else f"{value:>10.{digits}f}"
 
 
 def _short(item: Any) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lipseg.errors import UsageError
+from lipseg.files import not_there
 from lipseg.formats.registry import PICTURE_ENDINGS
 
 # The word for a picture on standard input, which is also what results call it.
@@ -94,7 +95,7 @@ def _found(word: str, wanted: Callable[[Path], bool], what: str) -> list[InputIm
         if not below:
             raise UsageError(f"{word}: no {what} fits this pattern")
     else:
-        raise UsageError(f"{path}: no such file or folder")
+        raise UsageError(f"{word}: {not_there(word, 'file or folder')}")
     return below
 
 

@@ -8,7 +8,7 @@ import typer
 
 from lipseg.cli.exit_codes import ExitCode
 from lipseg.cli.inputs import PAINTED_MARK, STANDARD_INPUT, VIDEO_SUFFIXES, find_images
-from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, ThreadsOption, load_segmenter
+from lipseg.cli.models import DetectorOption, ModelOption, ThreadsOption, load_segmenter
 from lipseg.cli.mouths import MouthBoxesOption, MouthBoxOption, boxes_of
 from lipseg.cli.printing import print_result, tell, tell_failure, tell_losses
 from lipseg.cli.termination import terminated_as_interrupted
@@ -35,7 +35,10 @@ def makeup(
         str, typer.Option("--color", "--colour", metavar="COLOR", help="Of the lipstick: #rgb, #rrggbb or a CSS name.")
     ] = "#b03060",
     opacity: Annotated[
-        float, typer.Option("--opacity", min=0.0, max=1.0, help="0 changes nothing, 1 covers the lips' own colour.")
+        float,
+        typer.Option(
+            "--opacity", min=0.0, max=1.0, metavar="SHARE", help="0 changes nothing, 1 covers the lips' own colour."
+        ),
     ] = 0.6,
     finish: Annotated[str, typer.Option("--finish", metavar="NAME", help="matte, satin or gloss.")] = "satin",
     output: Annotated[
@@ -48,7 +51,16 @@ def makeup(
     mouth_box: MouthBoxOption = None,
     mouth_boxes: MouthBoxesOption = None,
     detector: DetectorOption = DEFAULT_DETECTOR,
-    min_score: MinScoreOption = None,
+    min_score: Annotated[
+        float | None,
+        typer.Option(
+            "--min-score",
+            min=0.0,
+            max=1.0,
+            metavar="SCORE",
+            help="Paint no mouth found with a lower score, and say so. [default: the model's own; 0 paints all]",
+        ),
+    ] = None,
     model: ModelOption = DEFAULT_MODEL,
     threads: ThreadsOption = 1,
 ) -> None:
@@ -59,8 +71,11 @@ def makeup(
     lips' as it was; JPEG is written at quality 95. EXIF data and colour profile are kept. Mouth boxes given for a video
     are those of its first frame, and only these mouths are painted.
 
-    Prints the path of each file that was written. Nothing is written of a photo without a face, and the exit code is
+    Mouths that are probably none, such as covered ones, stay as they are, and standard error says which. Prints the
+    path of each file that was written. Nothing is written of a photo in which nothing was painted, and the exit code is
     then 3.
+
+    Exit codes: as of lipseg predict.
     """
     painter = _painter(colour, opacity, finish)
     if Path(STANDARD_INPUT) in paths:
@@ -71,7 +86,9 @@ def makeup(
 
     from lipseg.progress import progress
 
-    segmenter = load_segmenter(model, detector, min_score, threads)
+    # Everything that is found is wanted here, in order to say what is left unpainted.
+    segmenter = load_segmenter(model, detector, None if min_score is None else 0.0, threads)
+    least = segmenter.min_score if min_score is None else min_score
     failed = 0
     jobs = list(zip((image.path for image in images), targets, strict=True))
     for path, target in progress(jobs, total=len(jobs), unit="file") if len(jobs) > 1 else jobs:
@@ -81,9 +98,9 @@ def makeup(
                 raise its_boxes
             if _is_video(path):
                 # A painter remembers people by their ids, and every video counts them from 1: each gets its own.
-                _paint_video(path, target, segmenter, its_boxes, _painter(colour, opacity, finish))
+                _paint_video(path, target, segmenter, its_boxes, least, _painter(colour, opacity, finish))
             else:
-                content = _painted(path, target, segmenter, its_boxes, painter)
+                content = _painted(path, target, segmenter, its_boxes, least, painter)
                 with output_errors(target), whole_file(target) as partial:
                     partial.write_bytes(content)
         except DataError as error:
@@ -165,26 +182,35 @@ def _ending(path: Path) -> str:
 
 
 def _painted(
-    path: Path, target: Path, segmenter: "LipSegmenter", boxes: "list[Box] | None", painter: "Painter"
+    path: Path, target: Path, segmenter: "LipSegmenter", boxes: "list[Box] | None", least: float, painter: "Painter"
 ) -> bytes:
-    """Returns the content of the file of a painted picture.
+    """Returns the content of the file of a painted picture; says which mouths were left as they are.
 
     Raises:
-        DataError: if the picture cannot be read or shows no face.
+        DataError: if the picture cannot be read or shows no face, or every mouth scores less than ``least``.
     """
     from lipseg.makeup.lipstick import paint_over
 
     photo = Photo(path, target.suffix)
     faces = segmenter(photo.shown, boxes)
     if not faces:
-        raise DataError(f"{path}: no face found")
-    for lips in faces:
+        raise DataError(f"{path}: {faces.reason}")
+    found = boxes is None and segmenter.finds_faces  # what is given counts, whatever its score
+    sure = [lips for lips in faces if not found or lips.score >= least]
+    if len(sure) < len(faces):
+        doubtful = sorted(lips.score for lips in faces if lips.score < least)
+        scores = f"score {doubtful[0]:.3f}" if len(doubtful) == 1 else f"scores {doubtful[0]:.3f} to {doubtful[-1]:.3f}"
+        why = f"{scores}, below --min-score {least:g}"
+        if not sure:
+            raise DataError(f"{path}: nothing painted: no mouth is sure enough ({why}); --min-score 0 paints all")
+        tell(f"{path}: {len(doubtful)} of {len(faces)} mouths left unpainted ({why})")
+    for lips in sure:
         paint_over(photo.pixels, lips, painter.colour, painter.opacity, painter.finish)
     return photo.encode()
 
 
 def _paint_video(
-    path: Path, target: Path, segmenter: "LipSegmenter", boxes: "list[Box] | None", painter: "Painter"
+    path: Path, target: Path, segmenter: "LipSegmenter", boxes: "list[Box] | None", least: float, painter: "Painter"
 ) -> None:
     """Writes a painted video.
 
@@ -198,7 +224,7 @@ def _paint_video(
     from lipseg.video.process import process_video
     from lipseg.video.reading import VideoReader
 
-    params = TrackParams(new_people=not boxes)
+    params = TrackParams(new_people=not boxes, min_score=least)
     with (
         terminated_as_interrupted(),
         VideoReader(path) as reader,
@@ -211,7 +237,7 @@ def _paint_video(
 
         summary = process_video(reader, target, segmenter, painter, boxes=boxes or (), params=params, seen=seen)
     if summary.empty == summary.frames:
-        tell(f"{path}: no mouth found in any of its {summary.frames} frames")
+        tell(f"{path}: nothing painted: no mouth found in any of its {summary.frames} frames")
     tell_losses(path, summary)
 
 

@@ -28,6 +28,7 @@ MinScoreOption = Annotated[
         "--min-score",
         min=0.0,
         max=1.0,
+        metavar="SCORE",
         help="Drop mouths found with a lower score. [default: the model's own, and only for what may be no mouth]",
     ),
 ]
@@ -53,6 +54,7 @@ def load_segmenter(
     Raises:
         ModelError: if the model, or the detector's file, cannot be used.
         UsageError: if there is no such detector or convention.
+        MissingLibraryError: if the detector needs an extra that is not installed.
     """
     from lipseg.inference.segmenter import LipSegmenter
 

@@ -11,9 +11,16 @@ import typer
 
 from lipseg.cli.exit_codes import ExitCode
 from lipseg.cli.inputs import CLIPS_MARK, InputImage, find_videos
-from lipseg.cli.models import DetectorOption, MinScoreOption, ModelOption, ThreadsOption, load_segmenter
+from lipseg.cli.models import (
+    ConventionOption,
+    DetectorOption,
+    MinScoreOption,
+    ModelOption,
+    ThreadsOption,
+    load_segmenter,
+)
 from lipseg.cli.mouths import parse_boxes
-from lipseg.cli.plan import refuse_existing
+from lipseg.cli.plan import check_folder, refuse_existing
 from lipseg.cli.printing import tell, tell_failure
 from lipseg.cli.termination import terminated_as_interrupted
 from lipseg.errors import DataError, UsageError
@@ -104,6 +111,7 @@ def mouths(
     min_score: MinScoreOption = None,
     model: ModelOption = DEFAULT_MODEL,
     threads: ThreadsOption = 1,
+    convention: ConventionOption = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite folders of clips that exist.")] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep folders of clips that exist, and skip their videos.")
@@ -127,14 +135,14 @@ def mouths(
       to_picture    2 x 3, from the clip's pixels to the picture's; null where the frame is black
       opening       pixels between the lips over the mouth's width; 0 is closed
       score         0 to 1, the probability that the contours are right
-      outer, inner  28 points each in pixels of the picture, as the model gave them
+      outer, inner  28 points each in pixels of the picture, as the model gave them, see --convention
 
     The mouth's place, roll and size are smoothed over time, with the frames that follow as well as with those before,
     so that nothing lags. The size is smoothed over a second or so: lips that purse or spread change their width in the
     clip. A frame without the mouth is black (see --gaps) and is marked; none is left out and none made up.
 
-    --fps takes of the video the frame nearest to each tick. An .npz holds "data" and an array for each of the above.
-    Every folder is whole or absent.
+    --fps takes of the video the frame nearest to each tick. An .npz holds "data" and an array for each of the above,
+    outer and inner together as "landmarks". Every folder is whole or absent.
 
     Exit codes: 0 all done, also where no mouth was found; 1 unexpected error, such as a full disk; 2 wrong usage,
     nothing was done; 3 some videos failed, the others were written; 4 model unusable; 130 interrupted.
@@ -147,8 +155,7 @@ def mouths(
     if rows not in ("json", "parquet"):
         raise UsageError(f"--rows: expected json or parquet, not '{rows}'")
     boxes = parse_boxes(mouth_box)
-    if output.exists() and not output.is_dir():
-        raise UsageError(f"{output}: -o must name a folder, and this is a file")
+    check_folder(output)
     videos = find_videos(paths)
 
     from lipseg.mouth_clips import cut_clips
@@ -159,17 +166,18 @@ def mouths(
     from lipseg.video.reading import VideoReader
 
     params = _params(preset, size, fps, grey, align, scale, gaps, shortest)
-    settings = settings_of(params, names, rows, sound=sound)
+    settings = settings_of(params, names, rows, sound=sound, convention=convention)
     targets = _targets(output, videos, settings, overwrite=force, resume=resume)
     need("av", "video", "reading videos")
     if rows == "parquet":
         need("pyarrow.parquet", "parquet", "writing Parquet")
     todo = [(video.path, target) for video, target in zip(videos, targets, strict=True) if target is not None]
+    if not todo:
+        tell(f"nothing to do: the clips of {len(videos)} of {len(videos)} videos were written to {output} before")
+        return
     if resume:
         tell(f"{len(videos) - len(todo)} of {len(videos)} videos skipped: their clips are there already")
-    if not todo:
-        return
-    segmenter = load_segmenter(model, detector, min_score, threads)
+    segmenter = load_segmenter(model, detector, min_score, threads, convention)
     if not boxes and not segmenter.finds_faces:
         raise UsageError("--mouth-box: say where the mouth is in the first frame; --detector none finds no faces")
     track = replace(DEFAULT_TRACK, max_mouths=max_faces, new_people=not boxes)

@@ -10,6 +10,23 @@ from lipseg.formats.gathered import GatheredWriter, Gathering
 from lipseg.formats.picture_file import PictureWriter
 from lipseg.formats.registry import WRITERS
 
+# A new folder that is called so is a file's name by mistake.
+_FILE_ENDINGS = frozenset(
+    {".json", ".jsonl", ".ndjson", ".csv", ".parquet", ".svg", ".zip", ".npz", ".mp4", ".mov", ".mkv"}
+)
+
+
+def check_folder(output: Path) -> None:
+    """Raises UsageError where ``-o`` cannot or, by its name, does not mean a folder."""
+    from lipseg.images import IMAGE_SUFFIXES
+
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"{output}: -o must name a folder, and this is a file")
+    if not output.exists() and output.suffix.lower() in _FILE_ENDINGS | IMAGE_SUFFIXES:
+        raise UsageError(
+            f"{output}: -o must name a folder, and this is the name of a file; make it first if you mean it"
+        )
+
 
 def parse_formats(text: str) -> tuple[list[PictureWriter], list[GatheredWriter]]:
     """Returns the writers named in a list with commas, each once: of a file a picture, then of a file a run.

@@ -20,7 +20,7 @@ from lipseg.cli.models import (
     load_segmenter,
 )
 from lipseg.cli.mouths import BoxesOf, MouthBoxesOption, MouthBoxOption, boxes_of
-from lipseg.cli.plan import parse_formats, plan_gathered, plan_targets
+from lipseg.cli.plan import check_folder, parse_formats, plan_gathered, plan_targets
 from lipseg.cli.printing import print_result, tell, tell_failure
 from lipseg.errors import DataError, UsageError
 from lipseg.files import claimed, output_errors
@@ -129,8 +129,7 @@ def predict(
         targets: list[dict[str, Path]] = [{} for _ in images]
         gatherings: list[Gathering] = []
         if output is not None:
-            if output.exists() and not output.is_dir():
-                raise UsageError(f"{output}: -o must name a folder, and this is a file")
+            check_folder(output)
             if output.is_dir():
                 claim.enter_context(claimed(output))
             targets = plan_targets(output, [image.place for image in images], writers, overwrite=force, resume=resume)
@@ -141,7 +140,9 @@ def predict(
             for image, its in zip(images, targets, strict=True)
             if not resume or its or any(image.place.as_posix() not in gathering for gathering in gatherings)
         ]
-        if resume:
+        if resume and not todo:
+            tell(f"nothing to do: {len(images)} of {len(images)} pictures were written to {output} before")
+        elif resume:
             tell(f"{len(images) - len(todo)} of {len(images)} pictures skipped: their files are there already")
 
         failed = 0
@@ -167,7 +168,7 @@ def predict(
                     gathering.close()
         for gathering in gatherings:
             gathering.finish([image.place.as_posix() for image in images])
-        if output is not None:
+        if output is not None and todo:
             tell(f"{len(todo) - failed} of {len(todo)} pictures written to {output}")
         elif failed:
             tell(f"{failed} of {len(todo)} pictures failed")

@@ -30,7 +30,8 @@ def make_detector(name: str, long_side: int = 640, threshold: float | None = Non
 
     Raises:
         DataError: for another name.
-        ModelError: if it cannot be loaded.
+        ModelError: if the file of YuNet cannot be used.
+        MissingLibraryError: without dlib, for "dlib".
     """
     # Imported here: each needs a library of its own.
     kind, colon, rest = name.partition(":")

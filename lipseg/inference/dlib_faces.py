@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lipseg.boxes import Box, overlap, without_doubles
-from lipseg.errors import ModelError
+from lipseg.errors import MissingLibraryError
 from lipseg.inference.resampling import Pixels, shrunk, turned
 
 # dlib's sliding window is 80 pixels; a face smaller than this in the shrunk picture is noise more often than not.
@@ -32,13 +32,16 @@ class DlibDetector:
     Args:
         long_side: pixels, at most, of the searched picture.
         threshold: dlib's detection threshold; lower finds more faces and more false ones.
+
+    Raises:
+        MissingLibraryError: without dlib.
     """
 
     def __init__(self, long_side: int = _LONG_SIDE, threshold: float = 0.0) -> None:
         try:
             import dlib
         except ImportError as error:
-            raise ModelError(
+            raise MissingLibraryError(
                 f"--detector dlib: dlib cannot be loaded ({error}); pip install 'lipseg[dlib]', or use --detector yunet"
             ) from error
         self._detector: Any = dlib.get_frontal_face_detector()  # type: ignore[attr-defined]

@@ -37,6 +37,12 @@ class Lips:
     landmarks: NDArray[np.float32]
     picture_size: tuple[int, int]
 
+    def __repr__(self) -> str:
+        """Returns a line without the arrays."""
+        x, y = self.landmarks.mean(0).tolist()
+        about = f"score={self.score:.2f}, width={self.width:.0f}, opening={self.opening:.2f}"
+        return f"<Lips at ({x:.0f}, {y:.0f}): {about}, component={self.component}>"
+
     @property
     def outer(self) -> NDArray[np.float32]:
         """(28, 2) closed outer contour, from the image-left corner over the upper lip."""

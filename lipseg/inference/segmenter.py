@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike
+from PIL import Image
 
 from lipseg.boxes import Box, as_boxes, near, without_doubles
 from lipseg.errors import DataError
@@ -28,6 +29,7 @@ class LipSegmenter:
 
     Attributes:
         predictor: the model behind it.
+        convention: as it was asked for, by its name.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class LipSegmenter:
         Raises:
             DataError: if there is no such detector or convention, or min_score or threads is out of range.
             ModelError: if the folder holds no usable model, or the detector's file is not one of YuNet's.
+            MissingLibraryError: for the detector dlib, without its extra.
         """
         if min_score is not None and not 0 <= min_score <= 1:
             raise DataError(f"the least score must be from 0 to 1, not {min_score}")
@@ -66,6 +69,7 @@ class LipSegmenter:
         )
         cv2.setNumThreads(threads)
         self._min_score = min_score
+        self.convention = convention
         self._convention = self.predictor.runtime.convention(convention)
         # The usual detector is loaded when the first picture comes without boxes; a wrong name or file is told at once.
         lazy = detector == DEFAULT_DETECTOR
@@ -123,9 +127,11 @@ class LipSegmenter:
             boxes: the mouth boxes of each picture, or None where faces are to be looked for.
 
         Raises:
-            DataError: if a picture or a box cannot be used.
+            DataError: if a picture or a box cannot be used, or one picture is given where several belong.
             ValueError: if there are not as many entries in ``boxes`` as in ``images``.
         """
+        if isinstance(images, (str, Path, Image.Image)):
+            raise DataError("several pictures go through the model here; for one, call the segmenter itself")
         each = [None] * len(images) if boxes is None else boxes
         return self.predict_views([self.cut(image, its) for image, its in zip(images, each, strict=True)])
 

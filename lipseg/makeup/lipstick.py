@@ -1,12 +1,13 @@
 """Lipstick: the colour of the lips changed, their shading and texture kept."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lipseg.errors import DataError
+from lipseg.images import Picture, as_rgb
 from lipseg.makeup import oklab
 from lipseg.makeup.finish import FINISHES, Finish, parse_finish
 from lipseg.makeup.region import Region
@@ -43,14 +44,14 @@ def parse_colour(text: str) -> Colour:
 
 
 def paint_lips(
-    image: NDArray[np.uint8],
-    lips: HasLandmarks,
+    image: Picture,
+    lips: HasLandmarks | Iterable[HasLandmarks],
     colour: Colour | str,
     opacity: float = 0.6,
-    finish: Finish = FINISHES["satin"],
+    finish: Finish | str = FINISHES["satin"],
     tone: LipTone | None = None,
 ) -> NDArray[np.uint8]:
-    """Returns a copy of a picture with lipstick on one pair of lips.
+    """Returns a copy of a picture with lipstick on one pair of lips, or on several.
 
     In Oklab, each pixel of the lips moves towards the lipstick's colour times the pixel's lightness over the lips':
     dimmer light multiplies all of L, a and b alike, so the ratio carries shading and texture over. What is brighter
@@ -59,25 +60,27 @@ def paint_lips(
     lips, and they are not painted.
 
     Args:
-        image: (height, width, 3) RGB uint8; it is not changed.
-        lips: the lips' landmarks in pixels of the picture.
+        image: as ``lipseg.LipSegmenter`` takes it, such as (height, width, 3) RGB uint8; it is not changed.
+        lips: the lips' landmarks in pixels of the upright picture, or what the segmenter found in it.
         colour: the lipstick's (R, G, B), bytes, or what ``parse_colour`` reads, such as "crimson".
         opacity: 0 changes nothing, 1 covers the lips' own colour.
-        finish: matte, satin or gloss, see ``FINISHES``.
+        finish: matte, satin or gloss, see ``FINISHES``, or its name.
         tone: the bare lips' colour where it is known better than from this picture, as in a video; None measures it.
 
     Returns:
         (height, width, 3) RGB uint8, equal to ``image`` outside the lips' softened matte.
 
     Raises:
-        DataError: if the colour is none.
+        DataError: if the picture cannot be read, or the colour or the finish is none.
         ValueError: if the opacity is not in 0..1 or the landmarks are not finite.
     """
     rgb = parse_colour(colour) if isinstance(colour, str) else colour
-    if len(rgb) != 3 or not all(0 <= part <= 255 for part in rgb):
-        raise DataError(f"{colour} is no colour; give (R, G, B) from 0 to 255, or a name")
-    painted = image.copy()
-    paint_over(painted, lips, rgb, opacity, finish, tone)
+    if len(rgb) != 3 or not all(isinstance(part, (int, np.integer)) and 0 <= part <= 255 for part in rgb):
+        raise DataError(f"{colour} is no colour; give (R, G, B), whole numbers from 0 to 255, or a name")
+    kind = parse_finish(finish) if isinstance(finish, str) else finish
+    painted = np.array(as_rgb(image))
+    for one in lips if isinstance(lips, Iterable) else [lips]:
+        paint_over(painted, one, rgb, opacity, kind, tone)
     return painted
 
 

@@ -50,9 +50,12 @@ class ClipSummary:
     reason: str
 
 
-def settings_of(params: ClipParams, formats: Sequence[str], rows: str, *, sound: bool) -> dict[str, Any]:
+def settings_of(
+    params: ClipParams, formats: Sequence[str], rows: str, *, sound: bool, convention: str | None
+) -> dict[str, Any]:
     """Returns what the index says about how its clips were made."""
-    return asdict(params) | {"mouth_width": params.mouth_px, "formats": list(formats), "rows": rows, "sound": sound}
+    output = {"mouth_width": params.mouth_px, "formats": list(formats), "rows": rows, "sound": sound}
+    return asdict(params) | output | {"convention": convention}
 
 
 def cut_clips(
@@ -104,7 +107,7 @@ def cut_clips(
         "format": INDEX_FORMAT,
         "video": video.name,
         "frames": len(observed.times),
-        "settings": settings_of(params, formats, rows, sound=sound),
+        "settings": settings_of(params, formats, rows, sound=sound, convention=segmenter.convention),
         "too_short": too_short,
     }
     lost = 0

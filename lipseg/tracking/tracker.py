@@ -88,6 +88,8 @@ class Tracker:
         Raises:
             DataError: if the frame is no picture, a box of the first frame lies outside it, or the time is not finite.
         """
+        if not isinstance(image, np.ndarray):
+            raise DataError(f"a frame must be an RGB uint8 array (height, width, 3), not {type(image).__name__}")
         if time is not None and not math.isfinite(time):
             raise DataError(f"the time of a frame must be a finite number of seconds, not {time}")
         index = self._schedule.index

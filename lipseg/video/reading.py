@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg.errors import DataError
+from lipseg.files import not_there
+from lipseg.images import IMAGE_SUFFIXES
 from lipseg.video.libraries import need
 
 if TYPE_CHECKING:
@@ -85,8 +87,7 @@ class VideoReader:
                 **lenient,
             )
         except self._av.error.FFmpegError as error:
-            reason = "no such file" if isinstance(error, FileNotFoundError) else _reason(error)
-            raise DataError(f"{path}: not a video that can be read ({reason})") from error
+            raise DataError(f"{path}: not a video that can be read ({_why_not(path, error)})") from error
         if not self.container.streams.video:
             kinds = _kinds(self.container)
             self.container.close()
@@ -187,6 +188,17 @@ def _upright(frame: "VideoFrame") -> NDArray[np.uint8]:
 
 def _kinds(container: "InputContainer") -> str:
     return " and ".join(sorted({str(stream.type) for stream in container.streams}))
+
+
+def _why_not(path: Path, error: Exception) -> str:
+    """Returns why a file cannot be opened as a video."""
+    if isinstance(error, FileNotFoundError):
+        return not_there(path)
+    if path.is_dir():
+        return "it is a folder; give one video"
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return "it is called like a picture, which `lipseg predict` takes"
+    return _reason(error)
 
 
 def _reason(error: Exception) -> str:

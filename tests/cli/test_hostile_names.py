@@ -74,10 +74,11 @@ def test_a_strangers_card_does_not_command_the_terminal(lips, tmp_path):
     card = json.loads(path.read_text())
     card |= {"name": "\x1b[2J", "note\x1b[31m": ["\x9b31m red", "two words"], "long": "\x1b]0;x\x07 " * 60}
     path.write_text(json.dumps(card))
-    code, out, err = lips("info", "model")
-    assert code == 0, err
-    assert harmless(out + err)
-    assert "\\x1b[2J" in out
+    for words in (["info", "model"], ["info", "model", "--full"]):
+        code, out, err = lips(*words)
+        assert code == 0, err
+        assert harmless(out + err)
+        assert "\\x1b[2J" in out
 
 
 def test_warnings_of_libraries_are_not_printed(tmp_path):

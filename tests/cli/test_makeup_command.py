@@ -9,9 +9,11 @@ import pytest
 from known_model import ELSEWHERE, Ellipses, two_ellipses
 from PIL import Image, ImageCms
 
+from lipseg.boxes import Box
 from lipseg.cli.app import main
 from lipseg.cli.exit_codes import ExitCode
 from lipseg.inference import segmenter
+from lipseg.inference.runtime import Thresholds
 
 
 class Open(Ellipses):
@@ -165,20 +167,65 @@ def test_nothing_is_overwritten_without_force(lips):
     assert Image.open("a.makeup.png").size == (100, 60)
 
 
-def test_a_photo_without_a_face_is_not_written(lips, monkeypatch):
+class Scored(Open):
+    """A calibrated model with a score for each of its mouths."""
+
+    runtime = replace(Open.runtime, thresholds=Thresholds(calibrated=True, min_score=0.05, doubt=0.0))
+    scores: tuple[float, ...] = ()
+
+    def __call__(self, views):
+        return replace(super().__call__(views), score=np.array(self.scores[: len(views)], np.float32))
+
+
+@pytest.fixture
+def scored(lips, monkeypatch):
+    """Runs ``lipseg makeup`` where faces with mouths of these scores are found."""
+
+    def run(scores: tuple[float, ...], *arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(Scored, "scores", scores)
+        monkeypatch.setattr(segmenter, "load_predictor", lambda folder, threads=1: Scored())
+        faces = [Box.square(60 + 120 * k, 50, 90) for k in range(len(scores))]
+        monkeypatch.setattr(segmenter, "make_detector", lambda name: lambda image: faces)
+        return lips(*arguments, "--detector", "faces")
+
+    return run
+
+
+def painted_columns(before: str, after: str) -> list[bool]:
+    changed = np.abs(pixels(before) - pixels(after)).max(2) > 5
+    return [bool(changed[:, left : left + 120].any()) for left in range(0, changed.shape[1], 120)]
+
+
+def test_mouths_that_are_probably_none_are_left_unpainted(scored):
+    save("a.png", 100, 360)
+    code, out, err = scored((0.9, 0.04, 0.06), "a.png", "--opacity", 1)
+    assert (code, out) == (0, "a.makeup.png\n")
+    assert err == "a.png: 1 of 3 mouths left unpainted (score 0.040, below --min-score 0.05)\n"
+    assert painted_columns("a.png", "a.makeup.png") == [True, False, True]
+
+    code, _, err = scored((0.9, 0.04, 0.06), "a.png", "--min-score", 0.5, "--force")
+    assert err == "a.png: 2 of 3 mouths left unpainted (scores 0.040 to 0.060, below --min-score 0.5)\n"
+    assert painted_columns("a.png", "a.makeup.png") == [True, False, False]
+
+    assert scored((0.9, 0.04, 0.06), "a.png", "--min-score", 0, "--force", "--opacity", 1)[2] == ""
+    assert painted_columns("a.png", "a.makeup.png") == [True, True, True]
+
+
+def test_a_photo_whose_mouths_are_all_doubtful_is_not_written(scored):
+    save("a.png", 100, 120)
+    code, out, err = scored((0.01,), "a.png")
+    assert (code, out) == (ExitCode.SOME_FAILED, "")
+    assert "a.png: nothing painted: no mouth is sure enough (score 0.010, below --min-score 0.05)" in err
+    assert files(".") == ["a.png"]
+    assert scored((0.01,), "a.png", "--mouth-box", "30,20,70,40")[0] == 0  # given, and so wanted
+
+
+def test_a_photo_without_a_face_is_not_written(scored):
     save("a.png")
-    save("b.png")
-    original = segmenter.LipSegmenter.__call__
-    found = iter([[], None])
-    monkeypatch.setattr(
-        segmenter.LipSegmenter,
-        "__call__",
-        lambda self, image, boxes=None: original(self, image, boxes) if next(found) is None else [],
-    )
-    code, out, err = lips("a.png", "b.png")
-    assert (code, out) == (ExitCode.SOME_FAILED, "b.makeup.png\n")
+    code, out, err = scored((), "a.png")
+    assert (code, out) == (ExitCode.SOME_FAILED, "")
     assert "a.png: no face found" in err
-    assert files(".") == ["a.png", "b.makeup.png", "b.png"]
+    assert files(".") == ["a.png"]
 
 
 def test_a_broken_photo_fails_alone(lips):

@@ -2,11 +2,12 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from known_model import Ellipses
+from known_model import ELSEWHERE, Ellipses
 
 from lipseg.cli import mouth_clips as command
 from lipseg.cli.exit_codes import ExitCode
@@ -79,7 +80,7 @@ def test_clips_among_the_videos_are_no_videos(lips, model, video):
     assert lips("mouths", ".", "-o", ".", *BOX, "--size", "24", "--shortest", "0")[0] == 0
     assert "a.mouths/1.mp4" in tree()
     again = lips("mouths", ".", "-o", ".", *BOX, "--size", "24", "--shortest", "0", "--resume")
-    assert "1 of 1 videos skipped" in again[2]
+    assert again == (0, "", "nothing to do: the clips of 1 of 1 videos were written to . before\n")
 
 
 def test_videos_of_one_name_keep_their_endings(lips, model, video):
@@ -133,6 +134,19 @@ def test_a_preset_and_what_is_given_beside_it(lips, model, video):
     settings = json.loads(Path("out/a.mouths/clips.json").read_text())["settings"]
     wanted = {"width": 50, "height": 24, "align": "none", "mouth_width": 21.0, "fps": 25.0, "grey": False}
     assert {key: settings[key] for key in wanted} == wanted
+
+
+def test_landmarks_in_a_convention(lips, model, video, monkeypatch):
+    monkeypatch.setattr(Ellipses, "runtime", replace(Ellipses.runtime, reference="mine", conventions=ELSEWHERE))
+    video("a.mp4", 2)
+    assert lips("mouths", "a.mp4", "-o", "plain", *SMALL)[0] == 0
+    code, _, err = lips("mouths", "a.mp4", "-o", "out", *SMALL, "--convention", "nobody")
+    assert (code, "no convention 'nobody'" in err) == (ExitCode.USAGE, True)
+    assert lips("mouths", "a.mp4", "-o", "out", *SMALL, "--convention", "elsewhere")[0] == 0
+    with np.load("plain/a.mouths/1.npz") as plain, np.load("out/a.mouths/1.npz") as moved:
+        np.testing.assert_allclose(moved["landmarks"] - plain["landmarks"], np.full((2, 56, 2), [7, -3]), atol=1e-3)
+    code, _, err = lips("mouths", "a.mp4", "-o", "out", *SMALL, "--resume")
+    assert (code, "was cut with convention elsewhere, not None" in err) == (ExitCode.USAGE, True)
 
 
 def test_a_place_that_cannot_be_written_to(lips, model, video):

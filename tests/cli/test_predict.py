@@ -297,6 +297,7 @@ def test_a_batch_is_as_large_as_asked_for(lips, model):
     ("arguments", "message"),
     [
         (["none.png"], "none.png: no such file or folder"),
+        (["https://example.org/a.jpg"], "https://example.org/a.jpg: no such file or folder; a URL is not opened"),
         (["empty"], "empty: no pictures in this folder or below it"),
         (["a.png", "--format", "mask"], "--format: give the folder to write to with -o DIR"),
         (
@@ -311,6 +312,7 @@ def test_a_batch_is_as_large_as_asked_for(lips, model):
         (["a.png", "--mouth-boxes", "bad.csv"], "bad.csv, line 3: expected four numbers x0,y0,x1,y1"),
         (["a.png", "--mouth-boxes", "other.csv"], "other.csv: no row is of a picture given"),
         (["a.png", "-o", "a.png"], "a.png: -o must name a folder"),
+        (["a.png", "-o", "lips.json"], "lips.json: -o must name a folder, and this is the name of a file"),
     ],
 )
 def test_wrong_usage_does_nothing_and_says_so_in_one_line(lips, model, arguments, message):
@@ -335,6 +337,13 @@ def test_wrong_options_are_wrong_usage(lips, arguments):
     assert "Error: " in err
 
 
+def test_a_file_in_a_command_s_place(lips):
+    save("a b.png")
+    code, out, err = lips("a b.png", "-o", "out")
+    assert (code, out) == (ExitCode.USAGE, "")
+    assert err == "error: a b.png: say what to do with it, such as: lipseg predict 'a b.png'\n"
+
+
 def test_an_unknown_detector_is_wrong_usage(lips, model):
     save("a.png")
     for name, said in (("haar", "unknown face detector 'haar'"), ("yunet:", "unknown face detector")):
@@ -344,6 +353,15 @@ def test_an_unknown_detector_is_wrong_usage(lips, model):
     code, _, err = lips("predict", "a.png", "--detector", "yunet:none.onnx")
     assert code == ExitCode.MODEL
     assert "none.onnx: no such file" in err
+
+
+def test_an_extra_that_is_missing_is_wrong_usage(lips, monkeypatch):
+    save("a.png")
+    monkeypatch.setitem(sys.modules, "dlib", None)
+    code, out, err = lips("predict", "a.png", "--detector", "dlib")
+    assert (code, out) == (ExitCode.USAGE, "")
+    assert err.startswith("error: --detector dlib: dlib cannot be loaded")
+    assert "pip install 'lipseg[dlib]'" in err
 
 
 def test_a_picture_without_a_face_has_no_lips(lips, model):
@@ -436,11 +454,12 @@ def test_info(lips, write_model):
     code, out, err = lips("info", "m", "--json")
     assert (code, err) == (0, "")
     assert json.loads(out) == {"format": FORMAT, "name": "lipseg", **card, "files": FILES}
-    code, out, _ = lips("info", "m")
+    code, out, _ = lips("info", "m", "--full")
     assert out.splitlines() == [
         *["model: m", f"format: {FORMAT}", "name: lipseg", "", "view:", "  size: 64", "  margin: 1.6"],
         *["", "metrics:", "  nme: 0.034568", "  ced: (40 values)", "", "lipseg info --json also shows: files"],
     ]
+    assert lips("info", "m")[1].splitlines()[:2] == ["model: m", "name: lipseg"]
     (folder / "card.json").write_text("{")
     code, out, err = lips("info", "m")
     assert (code, out) == (ExitCode.MODEL, "")
@@ -464,7 +483,7 @@ def test_info_is_for_readers(lips, write_model):
         params={"seed": 0},
         data={"skipped": {}},
     )
-    code, out, _ = lips("info", "m")
+    code, out, _ = lips("info", "m", "--full")
     assert code == 0
     assert max(map(len, out.splitlines())) <= 100
     assert "  jittered boxes, cascade        3.44%     1.44%    0.9200    0.8430         -\n" in out
@@ -479,7 +498,58 @@ def test_info_is_for_readers(lips, write_model):
 
 def test_info_names_the_conventions(lips, write_model):
     write_model(runtime=replace(Ellipses.runtime, reference="mine", conventions=ELSEWHERE).as_json())
-    assert lips("info", "m")[1].splitlines()[:2] == ["model: m", "conventions, the reference first: mine, elsewhere"]
+    whole = lips("info", "m", "--full")[1]
+    assert whole.splitlines()[:2] == ["model: m", "conventions, the reference first: mine, elsewhere"]
+    assert "conventions (--convention), the default first: mine, elsewhere\n" in lips("info", "m")[1]
+
+
+def test_info_tells_first_what_a_user_should_know(lips, write_model):
+    figures = {"contour": 0.0144, "lips_f1": 0.843, "lips_f1_own": 0.9, "inner_f1": None}
+    card = {
+        "description": "A model.",
+        "licence": ["Not to be sold."],
+        "data": {"what": ["Faces: many"], "train": 1383},
+        "figures": {"jittered": {"cascade": figures}, "exact": {}},
+        "weaknesses": ["Beards.", "Hands."],
+        "intended_use": ["Fun."],
+        "libraries": {"jax": "1"},
+    }
+    write_model(**card)
+    code, out, _ = lips("info", "m")
+    assert code == 0
+    assert out.splitlines()[:12] == [
+        *["model: m", "name: lipseg", "A model.", "", "terms of the weights:", "  - Not to be sold."],
+        *["", "learnt from 1383 faces:", "  - Faces: many", "", "accuracy on test faces:"],
+        "       faces          lips F1  by --convention   inner mouth F1    contour error",
+    ]
+    assert "all 0.843 0.900 - 1.44%" in " ".join(out.split())
+    assert "limits:\n  - Beards.\n  - Hands.\n" in out
+    assert "Fun." not in out
+    assert "jax" not in out
+
+    card["figures"]["sources"] = {name: {"faces": 120, "cascade": figures} for name in ("celebamask", "helen")}
+    write_model(**card)
+    assert "  helen         120            0.843            0.900                -            1.44%" in (
+        lips("info", "m")[1].splitlines()
+    )
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None,
+        3,
+        "x",
+        [1, None],
+        {"a": []},
+        {"sources": {"a": 3}},
+        {"jittered": {"cascade": 4}},
+        {"sources": {"a" * 200: {"faces": 1, "cascade": {}}}},
+    ],
+)
+def test_info_of_a_stranger_s_card(lips, write_model, odd):
+    write_model(**dict.fromkeys(("name", "description", "licence", "data", "figures", "weaknesses"), odd))
+    assert lips("info", "m")[0] == 0
 
 
 def test_info_refuses_networks_of_another_model(lips, write_model):

@@ -111,6 +111,7 @@ def test_a_video_and_a_file_of_landmarks(lips, model, clip):
     ("arguments", "message"),
     [
         (["none.mp4", *BOX], "none.mp4: not a video that can be read (no such file)"),
+        ([".", *BOX], ".: not a video that can be read (it is a folder; give one video)"),
         (["in.mp4", "--detector", "none"], "--mouth-box: say where the mouth is"),
         (["in.mp4", "--detector", "eyes"], "--detector: unknown face detector 'eyes'"),
         (["in.mp4", "--mouth-box", "1,2,3"], "--mouth-box: expected four numbers"),
@@ -125,6 +126,13 @@ def test_wrong_usage_does_nothing_and_says_so_in_one_line(lips, model, clip, arg
     assert (code, out) == (ExitCode.USAGE, "")
     assert [line for line in err.splitlines() if line.startswith(f"error: {message}")]
     assert files() == ["in.mp4"]
+
+
+def test_a_picture_is_no_video(lips, model, tmp_path):
+    (tmp_path / "a.JPG").write_bytes(b"a picture")
+    code, _, err = lips("video", "a.JPG", *BOX)
+    assert code == ExitCode.USAGE
+    assert "a.JPG: not a video that can be read (it is called like a picture, which `lipseg predict` takes)" in err
 
 
 @pytest.fixture

@@ -54,7 +54,14 @@ def test_every_command_has_its_help_on_the_page():
 
     names = set(typer.main.get_command(app).commands)
     assert set(re.findall(r"^## lipseg (\w+)$", text_of("commands.md"), re.M)) == names
-    assert set(re.findall(r'"build/docs/(\w+)\.txt"', text_of("commands.md"))) == names
+    assert set(re.findall(r"printed by: lipseg (\w+) --help -->", text_of("commands.md"))) == names
+
+
+def test_the_table_of_exit_codes_is_complete():
+    from lipseg.cli.exit_codes import ExitCode
+
+    shown = {int(code) for code in re.findall(r"^\| (\d+) \|", text_of("commands.md"), re.M)}
+    assert shown == {int(code) for code in ExitCode}
 
 
 def test_the_table_of_extras_is_the_project_s():

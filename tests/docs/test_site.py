@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from snippets import ROOT
 
-from tools.docs import copy_page, write_snippets
+from tools.docs import copy_page
 
 pytest.importorskip("mkdocs")
 pytest.importorskip("mkdocstrings")
@@ -20,11 +20,10 @@ pytest.importorskip("mkdocstrings")
 @pytest.fixture
 def project(tmp_path):
     """A copy of all that the site is built of."""
-    for name in ("docs", "lipseg"):
+    for name in ("docs", "lipseg", "tools"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "app", "*.onnx"))
     for name in ("mkdocs.yml", "params.yaml", "CHANGELOG.md", "CONTRIBUTING.md"):
         shutil.copy(ROOT / name, tmp_path)
-    write_snippets(tmp_path / "build" / "docs")
     copy_page(tmp_path / "nowhere", tmp_path / "docs" / "app")
     return tmp_path
 
@@ -39,11 +38,18 @@ def build(project: Path) -> tuple[int, str]:
 
 
 def test_the_site_builds_and_has_every_page(project):
+    with (project / "docs" / "video.md").open("a") as page:
+        page.write("\n[what changed](../CHANGELOG.md#changelog), [the parameters](../params.yaml)\n")
     code, said = build(project)
     assert code == 0, said
     site = project / "build" / "site"
     built = {str(file.parent.relative_to(site)) for file in site.rglob("index.html")} - {"app"}
-    assert built == {"." if page.stem == "index" else page.stem for page in (ROOT / "docs").glob("*.md")}
+    pages = {"." if page.stem == "index" else page.stem for page in (ROOT / "docs").glob("*.md")}
+    assert built == pages | {"changelog", "contributing"}
+    assert "Keep a Changelog" in (site / "changelog" / "index.html").read_text(encoding="utf-8")
+    # Files of the repository are pages, or words.
+    video = (site / "video" / "index.html").read_text(encoding="utf-8")
+    assert '<a href="../changelog/#changelog">what changed</a>, the parameters' in video
     assert (site / "app" / "index.html").exists()
 
 

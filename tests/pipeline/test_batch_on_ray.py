@@ -163,6 +163,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(photos, model, calm, tmp_path
     done = subprocess.run([*command, "--resume"], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert f"{len(before)} of 60 shards skipped" in done.stderr
+    assert "logging.cc" not in done.stderr
     assert f"{300 - 5 * len(before)} pictures, {300 - 5 * len(before)} faces, 0 failed" in done.stderr
     assert all(path.stat().st_mtime_ns == written for path, written in before.items())
     assert rows_in(tmp_path / "out").replace_schema_metadata(None).equals(calm)

@@ -395,6 +395,26 @@ def test_rows_in_pandas_as_spark_asks_for_them(finder):
         assert table["outer"][1] is None
 
 
+def test_what_ray_s_core_says_of_its_log_level_is_not_printed_and_all_else_is(capfd):
+    from lipseg.batch import engine
+
+    def say() -> None:
+        os.write(2, b"[logging.cc] Set ray log level from environment variable RAY_BACKEND_LOG_LEVEL to 3\nworse\n")
+
+    with engine._without_notice():
+        say()
+    assert capfd.readouterr().err == "worse\n"
+
+    def fail() -> None:
+        say()
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"), engine._without_notice():
+        fail()
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "worse\nafter\n"
+
+
 def test_any_file_system_of_pyarrow(photos, tmp_path, finder):
     """A file system that only Python knows, as those of fsspec are."""
     memory = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem()

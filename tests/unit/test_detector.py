@@ -9,7 +9,7 @@ from PIL import Image
 
 from lipseg.boxes import Box
 from lipseg.data.synthesize import draw_face
-from lipseg.errors import DataError, ModelError
+from lipseg.errors import DataError, MissingLibraryError, ModelError
 from lipseg.inference.detector import attempts_of, make_detector
 from lipseg.inference.dlib_faces import DlibDetector
 from lipseg.inference.relation import AVERAGE_FACE
@@ -157,7 +157,7 @@ def test_a_missing_package_is_told(monkeypatch):
 
 def test_a_missing_dlib_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "dlib", None)
-    with pytest.raises(ModelError, match=r"pip install 'lipseg\[dlib\]'"):
+    with pytest.raises(MissingLibraryError, match=r"pip install 'lipseg\[dlib\]'"):
         DlibDetector()
 
 

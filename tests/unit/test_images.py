@@ -184,6 +184,20 @@ def test_palettes_bitmaps_and_animations(tmp_path, scene):
     assert np.abs(found.astype(int) - 10).max() < 4
 
 
+@pytest.mark.parametrize(
+    "head", [b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41", b"\x1aE\xdf\xa3\x01\0\0\0", b"RIFF\0\1\0\0AVI LIST"]
+)
+def test_a_video_is_told_from_a_damaged_picture(tmp_path, head):
+    (tmp_path / "a.mp4").write_bytes(head + bytes(100))
+    with pytest.raises(DataError, match=r"a\.mp4: a video, not a picture; `lipseg video` follows"):
+        read_image(tmp_path / "a.mp4")
+
+
+def test_a_url_is_not_opened():
+    with pytest.raises(DataError, match=r"no such file; a URL is not opened: download it first"):
+        as_rgb("https://example.org/a.jpg")
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"nothing\.jpg: no such file"):
         read_image(tmp_path / "nothing.jpg")
@@ -233,6 +247,19 @@ def test_other_types_of_grey(array, expected):
 def test_other_shapes_are_refused(shape):
     with pytest.raises(DataError, match="a picture must be"):
         to_rgb8(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize("kind", [np.uint16, ">u2", np.int32])
+def test_eight_bits_in_a_type_of_sixteen_would_be_black_and_are_refused(scene, kind):
+    with pytest.raises(DataError, match=r"must lie in 0\.\.65535, and this one reaches 250: make it uint8"):
+        as_rgb(scene.astype(kind))
+    np.testing.assert_array_equal(as_rgb((scene.astype(np.uint16) * 257).astype(kind)), scene)
+    assert not as_rgb(np.zeros((4, 4, 3), kind)).any()
+
+
+def test_several_pictures_are_told_where_to_go():
+    with pytest.raises(DataError, match="not list; several go to predict_batch"):
+        as_rgb([np.zeros((4, 4, 3), np.uint8)])
 
 
 def test_other_types_are_refused():

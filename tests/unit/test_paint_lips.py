@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 
 from lipseg import scheme
 from lipseg.data.face_shape import STATES
@@ -88,7 +89,7 @@ def test_a_colour_may_be_a_name(faces):
     np.testing.assert_array_equal(named, paint_lips(face.image, face.lips, parse_colour("crimson"), 1.0))
 
 
-@pytest.mark.parametrize("colour", [(300, 0, 0), (1, 2), (-1, 0, 0), "crimsn"])
+@pytest.mark.parametrize("colour", [(300, 0, 0), (1, 2), (-1, 0, 0), (1.0, 0.2, 0.2), "crimsn"])
 def test_what_is_no_colour_is_refused(faces, colour):
     with pytest.raises(DataError, match="is no colour"):
         paint_lips(faces["closed"].image, faces["closed"].lips, colour)
@@ -255,6 +256,35 @@ def test_a_mouth_that_reaches_far_beyond_the_picture_is_painted_without_a_fault(
     with np.errstate(divide="raise", invalid="raise", over="raise"):
         painted = paint_lips(face.image, Lips(far.astype(np.float32)), COLOUR, 1.0, finish)
     assert (painted != face.image).any()
+
+
+def test_a_finish_may_be_a_name(faces):
+    face = faces["smile"]
+    named = paint_lips(face.image, face.lips, COLOUR, finish="gloss")
+    np.testing.assert_array_equal(named, paint_lips(face.image, face.lips, COLOUR, finish=FINISHES["gloss"]))
+    with pytest.raises(DataError, match="'wet' is no finish"):
+        paint_lips(face.image, face.lips, COLOUR, finish="wet")
+
+
+def test_all_lips_of_a_picture_may_be_painted_at_once(faces):
+    one, other = faces["smile"], faces["laugh"]
+    both = np.concatenate([one.image, other.image], axis=1)
+    right = Lips(other.lips.landmarks + np.float32([one.image.shape[1], 0]))
+    painted = paint_lips(both, [one.lips, right], COLOUR)
+    np.testing.assert_array_equal(painted, paint_lips(paint_lips(both, one.lips, COLOUR), right, COLOUR))
+    np.testing.assert_array_equal(paint_lips(both, [], COLOUR), both)
+
+
+def test_a_picture_is_what_the_segmenter_takes(faces, tmp_path):
+    face = faces["smile"]
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(face.image[::-1, ::-1]).save(tmp_path / "a.png", exif=exif)
+    painted = paint_lips(face.image, face.lips, COLOUR)
+    for picture in (tmp_path / "a.png", str(tmp_path / "a.png"), Image.open(tmp_path / "a.png")):
+        np.testing.assert_array_equal(paint_lips(picture, face.lips, COLOUR), painted)
+    with pytest.raises(DataError, match="a picture must be an array, a path or a PIL image, not list"):
+        paint_lips([1, 2], face.lips, COLOUR)
 
 
 def test_what_cannot_be_painted_is_refused(faces):

@@ -1,5 +1,6 @@
 """The way from pictures to landmarks and back, with a model that is known."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,15 @@ def test_bad_boxes_and_pictures_are_named(tmp_path):
         segmenter(tmp_path / "none.jpg")
     with pytest.raises(DataError, match="shape"):
         segmenter(np.zeros((2, 3, 4, 5), np.uint8))
+    with pytest.raises(DataError, match="for one, call the segmenter itself"):
+        segmenter.predict_batch("photo.jpg")
+
+
+def test_lips_are_shown_on_a_line():
+    (lips,) = LipSegmenter(SamePoints(View(16, "square", 2.0), UNIT))(np.zeros((70, 90, 3), np.uint8), [BOX])
+    assert re.fullmatch(
+        r"<Lips at \(\d+, \d+\): score=\d\.\d\d, width=\d+, opening=\d\.\d\d, component=\d>", repr(lips)
+    )
 
 
 def test_masks_have_the_picture_size_and_fit_the_landmarks():

@@ -302,6 +302,11 @@ def test_a_time_that_is_not_finite_is_refused(time):
         tracker(np.zeros((8, 8, 3), np.uint8), time)
 
 
+def test_a_video_s_name_is_no_frame():
+    with pytest.raises(DataError, match=r"a frame must be an RGB uint8 array \(height, width, 3\), not str"):
+        list(follow_frames(Knows(), "talk.mp4", lambda image: []))
+
+
 def test_no_frame_is_kept(faces):
     knows, living = Knows(), []
 

@@ -20,6 +20,9 @@ function lipstickOf(style: LipstickStyle): Lipstick {
   return lipstick.made;
 }
 
+/** Of a photo's lips those that are painted: a mouth that is probably none stays bare, as in a video and as `lipseg makeup` has it. */
+const sure = ({ lips }: Detections): Wearer[] => lips.filter(({ score }) => score >= segmenter.minScore);
+
 async function painted(image: ImageBitmap, wearers: readonly Wearer[], style: LipstickStyle | null): Promise<Pick<Answer, "patches" | "painting">> {
   const start = performance.now();
   const patches = style && wearers.length ? await lipstickOf(style).apply(image, wearers) : [];
@@ -39,11 +42,11 @@ async function answer(request: Request): Promise<Reply> {
       const start = performance.now();
       found = await segmenter.segment(photo);
       const spent = performance.now() - start;
-      return { kind: "answer", answer: { found, ids: [], spent, ...(await painted(photo, found.lips, request.style)) } };
+      return { kind: "answer", answer: { found, ids: [], spent, ...(await painted(photo, sure(found), request.style)) } };
     }
     case "repaint": {
       if (!photo || !found) throw new Error("there is no photo to paint");
-      return { kind: "answer", answer: { found, ids: [], spent: 0, ...(await painted(photo, found.lips, request.style)) } };
+      return { kind: "answer", answer: { found, ids: [], spent: 0, ...(await painted(photo, sure(found), request.style)) } };
     }
     case "begin":
       tracker = segmenter.tracker();

@@ -2,12 +2,14 @@
 
 The mask is of its picture's size and holds 0 for the background, 1 for the upper lip, 2 for the lower lip and 3 for
 the inner mouth, as ``lipseg predict --format mask`` writes it: answers corrected in a paint program can be learnt from.
+A mask may hold the mouths of several people.
 """
 
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,20 +18,31 @@ from lipseg.data.annotations import FaceSample, Split, Unusable
 from lipseg.data.annotations.lists import TEST, TRAIN, optional_splits
 from lipseg.errors import DataError
 from lipseg.images import IMAGE_SUFFIXES, open_picture, picture_size
-from lipseg.rendering.masks import BACKGROUND, INNER
+from lipseg.rendering.masks import BACKGROUND, INNER, LOWER, UPPER
 from lipseg.rendering.palette import LABELS
 
 ENDING = ".mask.png"
+# Pieces nearer to each other than this share of the wider one's width are of one mouth, with something before it: in
+# AFW's photos, at least .85 of it lies between the mouths of two people.
+_APART = 0.75
+# Where there are several mouths, a piece without both lips that is smaller than this share of the largest, or has fewer
+# pixels than a mouth that can be traced, is a slip of the brush.
+_SLIP_SHARE, _SLIP_PIXELS = 0.05, 60
+# More pieces than that are no mask of lips, and would take long to compare.
+_MOST_PIECES = 1000
 LAYOUT = f"the layout is NAME{ENDING} beside NAME.jpg or NAME.png, in any folder below"
 
 
 def read(root: Path) -> Iterator[FaceSample | Unusable]:
-    """Returns the faces of a folder and all folders below it, sorted by name; each picture must show one mouth.
+    """Returns the faces of a folder and all folders below it, sorted by name.
 
-    A face's name is the path of its mask below ``root`` without ``.mask.png``. The landmarks are traced along the mask
-    (``tracing.trace``). The eyes are unknown: the inter-ocular distance is taken to be the mouth's width over .87, the
-    mean ratio of Helen's training faces, so that errors in inter-ocular distances are off by a sixth on a single face.
-    The split is that of ``trainnames.txt`` and ``testnames.txt``; without them faces have none.
+    A face's name is the path of its mask below ``root`` without ``.mask.png``. Where a mask holds several mouths
+    (``number_mouths``), the names of all but the leftmost end in ``#2``, ``#3`` and so on, from left to right, and they
+    are one group. A mask without a mouth is of a picture without a face, unless the lists name it. The landmarks are
+    traced along the mask (``tracing.trace``). The eyes are unknown: the inter-ocular distance is taken to be the
+    mouth's width over .87, the mean ratio of Helen's training faces, so that errors in inter-ocular distances are off
+    by a sixth on a single face. The split is that of ``trainnames.txt`` and ``testnames.txt``; without them faces have
+    none.
 
     Args:
         root: folder with masks and pictures.
@@ -55,11 +68,11 @@ def _faces(root: Path, files: dict[str, Path], split_of: dict[str, Split] | None
         elif split_of is not None and name not in split_of:
             yield Unusable(name, files[name], 0, f"in neither {TRAIN} nor {TEST}")
         else:
-            yield _face(name, files[name], split_of[name] if split_of else None)
+            yield from _faces_of(name, files[name], split_of[name] if split_of else None)
 
 
-def _face(name: str, file: Path, split: Split | None) -> FaceSample | Unusable:
-    """Returns the face that one mask describes."""
+def _faces_of(name: str, file: Path, split: Split | None) -> list[FaceSample | Unusable]:
+    """Returns the faces whose mouths one mask holds, from left to right."""
     picture = _picture(file)
     try:
         labels = _labels(file)
@@ -67,11 +80,82 @@ def _face(name: str, file: Path, split: Split | None) -> FaceSample | Unusable:
         if size is not None and size != labels.shape:
             own = f"{labels.shape[1]} x {labels.shape[0]}"
             raise DataError(f"the mask has {own} pixels, its picture {size[1]} x {size[0]}")
-        points = tracing.trace(labels)
+        if split is None and not labels.any():
+            return []
+        numbers, count = number_mouths(labels)
     except DataError as error:
-        return Unusable(name, file, 0, str(error))
-    distance = tracing.inter_ocular_estimate(points)
-    return FaceSample(name, picture, points, distance, split, annotation=file, labels=partial(_labels, file))
+        return [Unusable(name, file, 0, str(error))]
+    faces: list[FaceSample | Unusable] = []
+    for number in range(1, count + 1):
+        own_name = f"{name}#{number}" if number > 1 else name
+        try:
+            points = tracing.trace(_one_of(labels, numbers, number))
+        except DataError as error:
+            faces.append(Unusable(own_name, file, 0, str(error)))
+            continue
+        own_labels = partial(_mouth_labels, file, number)
+        distance, group = tracing.inter_ocular_estimate(points), name if count > 1 else ""
+        faces.append(
+            FaceSample(own_name, picture, points, distance, split, annotation=file, group=group, labels=own_labels)
+        )
+    return faces
+
+
+def number_mouths(labels: NDArray[np.uint8]) -> tuple[NDArray[np.uint16], int]:
+    """Returns to which mouth of a label map each pixel belongs, and how many mouths it holds, at least one.
+
+    Pieces of the map are of one mouth where they lie nearer to each other than three quarters of the wider one's width.
+    Of several mouths, those too small to be traced count for none, and neither do small pieces that lack a lip.
+
+    Args:
+        labels: (height, width) uint8: 0 background, 1 upper lip, 2 lower lip, 3 inner mouth.
+
+    Returns:
+        (height, width) uint16: from left to right 1, 2 and so on, and 0 for no mouth; the number of mouths.
+
+    Raises:
+        DataError: if there are more pieces than mouths could be.
+    """
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats((labels != BACKGROUND).astype(np.uint8), connectivity=8)
+    large = 1 + np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= _SLIP_PIXELS)
+    if len(large) > _MOST_PIECES:
+        raise DataError(f"the mask is in {len(large)} pieces, more than {_MOST_PIECES}")
+    low, size = stats[large, :2].astype(float), stats[large, 2:4].astype(float)
+    mouth_of = np.arange(len(large))
+    for piece in range(len(large)):
+        gap = np.maximum(low - (low[piece] + size[piece]), low[piece] - (low + size)).clip(0)
+        near = np.hypot(*gap.T) < _APART * np.maximum(size[:, 0], size[piece, 0])
+        mouth_of[np.isin(mouth_of, mouth_of[near])] = mouth_of[piece]
+
+    lips = [np.isin(large, pieces[labels == lip]) for lip in (UPPER, LOWER)]
+    areas = np.bincount(mouth_of, stats[large, cv2.CC_STAT_AREA])
+    whole = [
+        mouth
+        for mouth in np.unique(mouth_of)
+        if areas[mouth] >= _SLIP_SHARE * areas.max() or all(lip[mouth_of == mouth].any() for lip in lips)
+    ]
+    if len(whole) < 2:
+        return np.ones(labels.shape, np.uint16), 1
+    whole.sort(key=lambda mouth: low[mouth_of == mouth].min(0).tolist())
+    number_of = np.zeros(count, np.uint16)
+    for number, mouth in enumerate(whole, 1):
+        number_of[large[mouth_of == mouth]] = number
+    return number_of[pieces], len(whole)
+
+
+def _one_of(labels: NDArray[np.uint8], numbers: NDArray[np.uint16], number: int) -> NDArray[np.uint8]:
+    """Returns a label map of one mouth alone."""
+    return np.where(numbers == number, labels, np.uint8(BACKGROUND))
+
+
+def _mouth_labels(file: Path, number: int) -> NDArray[np.uint8]:
+    """Returns the labels of one of the mouths in a mask file.
+
+    Raises:
+        DataError: if the file can no longer be read.
+    """
+    labels = _labels(file)
+    return _one_of(labels, number_mouths(labels)[0], number)
 
 
 def _labels(file: Path) -> NDArray[np.uint8]:
