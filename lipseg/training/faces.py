@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg.boxes import Box
-from lipseg.data.annotations import FaceSample
+from lipseg.data.annotations import Unusable
 from lipseg.data.crop_set import CropSet
-from lipseg.data.crops import read_sources
+from lipseg.data.crops import list_sources
 from lipseg.data.face_set import FaceSet
 from lipseg.geometry import Array, view_to_image, warp
 from lipseg.images import read_image
@@ -35,9 +35,10 @@ _FEWEST = 20
 def photos(crops: CropSet, data: Data) -> Iterator[tuple[int, Path]]:
     """Yields (position in ``crops``, file) of the photo of every face that the crops hold."""
     where = {str(name): i for i, name in enumerate(crops.names)}
-    for source, face in read_sources(data):
+    # Their annotations are not read again: of masks, that would trace every mouth anew.
+    for source, face in list_sources(data):
         name = f"{source}/{face.name}"
-        if isinstance(face, FaceSample) and name in where:
+        if not isinstance(face, Unusable) and name in where:
             yield where[name], face.image
 
 

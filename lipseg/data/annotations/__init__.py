@@ -2,9 +2,13 @@
 
 A reader is a function from a folder to an iterator of ``FaceSample`` (and of ``Unusable`` for lines or files that
 cannot be read: one bad face never stops a reader). Readers import nothing heavy and decode no photographs.
+
+Where reading an annotation takes time, the module has a second function, ``unread``: it lists the same faces in the
+same order as ``Unread``, and the crop stage reads them on all cores.
 """
 
 import importlib
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +73,40 @@ class Unusable:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A face whose annotation is still to be read.
+
+    Attributes:
+        name: the name that the face will have.
+        image: its image file.
+        read: returns the face, or why it is unusable. It is called in another process: let it be a
+            ``functools.partial`` of a module's function.
+    """
+
+    name: str
+    image: Path
+    read: Callable[[], FaceSample | Unusable]
+
+
+class Listing(Iterator[Unread | Unusable]):
+    """The faces of a folder, of which is known how many they are (``operator.length_hint``)."""
+
+    def __init__(self, faces: Iterator[Unread | Unusable], count: int) -> None:
+        self._faces = faces
+        self._left = count
+
+    def __next__(self) -> Unread | Unusable:
+        face = next(self._faces)
+        self._left -= 1
+        return face
+
+    def __length_hint__(self) -> int:
+        return self._left
+
+
 Reader = Callable[[Path], Iterator[FaceSample | Unusable]]
+Lister = Callable[[Path], Iterator[Unread | FaceSample | Unusable]]
 
 _READERS: dict[str, Reader | str] = {
     "celebamask": "lipseg.data.annotations.celebamask",
@@ -120,3 +157,21 @@ def get_reader(name: str) -> Reader:
         ) from error
     except (ImportError, AttributeError) as error:
         raise DataError(f"data.source: cannot load the reader '{name}': {error}") from error
+
+
+def get_lister(name: str) -> Lister:
+    """Returns what lists the faces of the reader registered under ``name`` without reading those that take time.
+
+    That is the function ``unread`` beside it where there is one, else the reader itself.
+
+    Raises:
+        DataError: as ``get_reader`` does.
+    """
+    reader = get_reader(name)
+    module = sys.modules.get(getattr(reader, "__module__", None) or "")
+    return getattr(module, "unread", reader) if getattr(module, "read", None) is reader else reader
+
+
+def face_of(item: Unread | FaceSample | Unusable) -> FaceSample | Unusable:
+    """Returns the face of what a lister yields, read where it is not yet."""
+    return item.read() if isinstance(item, Unread) else item

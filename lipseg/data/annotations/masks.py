@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg.data import tracing
-from lipseg.data.annotations import FaceSample, Split, Unusable
+from lipseg.data.annotations import FaceSample, Listing, Split, Unread, Unusable, face_of
 from lipseg.data.annotations.lists import TEST, TRAIN, optional_splits
 from lipseg.errors import DataError
 from lipseg.images import IMAGE_SUFFIXES, open_picture, picture_size
@@ -37,30 +37,43 @@ def read(root: Path) -> Iterator[FaceSample | Unusable]:
     Raises:
         DataError: if the folder is missing or holds no mask, or the lists are contradictory or only one is there.
     """
+    return map(face_of, unread(root))
+
+
+def unread(root: Path) -> Listing:
+    """Returns what ``read`` returns and raises what it raises, but no mask is decoded yet."""
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; {LAYOUT}")
     # Hidden files are what macOS leaves in archives.
-    files = [file for file in root.rglob(f"*{ENDING}") if not file.name.startswith(".")]
-    if not files:
+    masked = {
+        file.relative_to(root).as_posix().removesuffix(ENDING)
+        for file in root.rglob(f"*{ENDING}")
+        if not file.name.startswith(".")
+    }
+    if not masked:
         raise DataError(f"{root}: holds no {ENDING} file; {LAYOUT}")
     split_of = optional_splits(root, f"put both lists there or none; {LAYOUT}")
-    return _faces(root, {file.relative_to(root).as_posix().removesuffix(ENDING): file for file in files}, split_of)
+    names = sorted({*masked, *(split_of or ())})
+    return Listing(_faces(root, names, masked, split_of), len(names))
 
 
-def _faces(root: Path, files: dict[str, Path], split_of: dict[str, Split] | None) -> Iterator[FaceSample | Unusable]:
+def _faces(
+    root: Path, names: list[str], masked: set[str], split_of: dict[str, Split] | None
+) -> Iterator[Unread | Unusable]:
     """Yields every face that has a mask or is listed."""
-    for name in sorted({*files, *(split_of or ())}):
-        if name not in files:
+    for name in names:
+        file = root / f"{name}{ENDING}"
+        if name not in masked:
             yield Unusable(name, root / f"{(split_of or {})[name]}names.txt", 0, f"listed, but has no {ENDING}")
         elif split_of is not None and name not in split_of:
-            yield Unusable(name, files[name], 0, f"in neither {TRAIN} nor {TEST}")
+            yield Unusable(name, file, 0, f"in neither {TRAIN} nor {TEST}")
         else:
-            yield _face(name, files[name], split_of[name] if split_of else None)
+            picture = _picture(file)
+            yield Unread(name, picture, partial(_face, name, file, picture, split_of[name] if split_of else None))
 
 
-def _face(name: str, file: Path, split: Split | None) -> FaceSample | Unusable:
+def _face(name: str, file: Path, picture: Path, split: Split | None) -> FaceSample | Unusable:
     """Returns the face that one mask describes."""
-    picture = _picture(file)
     try:
         labels = _labels(file)
         size = picture_size(picture)
@@ -71,7 +84,7 @@ def _face(name: str, file: Path, split: Split | None) -> FaceSample | Unusable:
     except DataError as error:
         return Unusable(name, file, 0, str(error))
     distance = tracing.inter_ocular_estimate(points)
-    return FaceSample(name, picture, points, distance, split, annotation=file, labels=partial(_labels, file))
+    return FaceSample(name, picture, points, distance, split, annotation=file, labels=tracing.held(labels))
 
 
 def _labels(file: Path) -> NDArray[np.uint8]:
