@@ -40,7 +40,7 @@ class Taken:
     """What some work took.
 
     Attributes:
-        seconds: of the clock, with the start of the processes.
+        seconds: of the clock, with the start of the workers.
         cpu: seconds of all processes' CPU time.
         parent_mb: most memory of the process itself, MB; pages of files do not count.
         worker_mb: most memory of one of its workers, MB.
@@ -224,21 +224,32 @@ _LAYOUTS: dict[str, Callable[[Path, Path, int], None]] = {
 def row(source: str, root: Path, workers: int, rounds: int, out: Path) -> str:
     """Returns a line of the table."""
     data = replace(load_params().data, source=source, root=str(root))
-    began = statistics.median(taken(start, data, workers, out).seconds for _ in range(rounds)) if workers > 1 else 0.0
-    pairs = [(taken(decode, data, workers, out), taken(crop, data, workers, out)) for _ in range(rounds)]
+    rows = [[taken(work, data, workers, out) for work in (start, decode, crop)] for _ in range(rounds)]
     faces = len(crops.load_crops(out))
-    seconds = [statistics.median(each[k].seconds - began for each in pairs) for k in range(2)]
+
+    def less_start(of: Callable[[Taken], float], k: int) -> float:
+        return statistics.median(of(each[k]) - of(each[0]) for each in rows)
+
+    def ratio(of: Callable[[Taken], float]) -> float:
+        return statistics.median((of(each[2]) - of(each[0])) / (of(each[1]) - of(each[0])) for each in rows)
+
+    def seconds(each: Taken) -> float:
+        return each.seconds
+
+    def cpu(each: Taken) -> float:
+        return each.cpu
+
     cells = [
         source,
         f"{faces}",
         f"{workers}",
-        f"{began:.1f}",
-        *(f"{faces / each:.0f}" for each in seconds),
-        f"{statistics.median((b.seconds - began) / (a.seconds - began) for a, b in pairs):.2f}",
-        *(f"{1000 * statistics.median(each[k].cpu for each in pairs) / faces:.2f}" for k in range(2)),
-        f"{statistics.median(b.cpu / a.cpu for a, b in pairs):.2f}",
-        f"{max(b.parent_mb for _, b in pairs):.0f}",
-        f"{max(b.worker_mb for _, b in pairs):.0f}",
+        f"{statistics.median(each[0].seconds for each in rows):.1f}",
+        *(f"{faces / less_start(seconds, k):.0f}" for k in (1, 2)),
+        f"{ratio(seconds):.2f}",
+        *(f"{1000 * less_start(cpu, k) / faces:.2f}" for k in (1, 2)),
+        f"{ratio(cpu):.2f}",
+        f"{max(each[2].parent_mb for each in rows):.0f}",
+        f"{max(each[2].worker_mb for each in rows):.0f}",
     ]
     return f"| {' | '.join(cells)} |"
 

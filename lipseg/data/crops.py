@@ -347,7 +347,8 @@ class _Pictures:
         self.digest = digest
         self.shape: tuple[int, ...] = ()
         self.count = 0
-        self.file = npy.open("w+b")
+        self.npy = npy
+        self.file = npy.with_suffix(".raw").open("wb")
 
     def __enter__(self) -> Self:
         return self
@@ -375,5 +376,5 @@ class _Pictures:
             if self.count:
                 self.file.seek(0)
                 self.file.write(self._header())
-        if not self.count:
-            Path(self.file.name).unlink()
+        written = Path(self.file.name)
+        written.rename(self.npy) if self.count else written.unlink()

@@ -3,14 +3,14 @@
 Validation faces that look like training faces choose too long a training, so all of a group belong into one split.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lipseg.geometry import Affine, Array, view_to_image, warp
+from lipseg.geometry import Array, resampling, view_to_image
 
 Fingerprint = NDArray[np.float32]
 Pairs = NDArray[np.int64]
@@ -83,8 +83,13 @@ def alike(fingerprints: NDArray[np.float32]) -> Iterator[Pairs]:
 
 
 def _brief(fingerprints: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns (N, 64) vectors whose scalar products are no smaller than those of the fingerprints, but for rounding."""
+    """Returns (N, 64) vectors whose scalar products are no smaller than those of the fingerprints, but for rounding.
+
+    Of few faces these are the fingerprints: to find the directions would take longer than it saves.
+    """
     count = len(fingerprints)
+    if count <= _SAMPLE:
+        return fingerprints
     sample = fingerprints[:: max(1, count // _SAMPLE)].astype(np.float64)
     directions = np.linalg.eigh(sample.T @ sample)[1][:, : -_DIRECTIONS - 1 : -1].astype(np.float32)
     brief = np.empty((count, directions.shape[1] + 1), np.float32)
@@ -132,12 +137,14 @@ def _root(first: NDArray[np.int64], i: int) -> int:
 
 def _around(crop: NDArray[np.uint8], share: float, size: int) -> NDArray[np.float32]:
     """Returns (size, size, 3) the logarithms of the middle of a crop: light multiplies colours."""
-    return _LOGARITHMS[warp(crop, _middle(crop.shape[0], share, size), size)]
+    return _LOGARITHMS[_middle(crop.shape[0], share, size)(crop)]
 
 
 @lru_cache(maxsize=8)
-def _middle(side: int, share: float, size: int) -> Affine:
-    return view_to_image(np.full(2, (side - 1) / 2), np.full(2, share * side), size)
+def _middle(side: int, share: float, size: int) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
+    """Returns what cuts the middle out of crops of ``side`` pixels."""
+    view = view_to_image(np.full(2, (side - 1) / 2), np.full(2, share * side), size)
+    return resampling(view, (side, side), size)
 
 
 def _grey(colours: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lipseg.data import near_duplicates
 from lipseg.data.near_duplicates import alike, fingerprint, groups
 
 
@@ -42,8 +43,10 @@ def test_groups_are_named_by_their_first_face(pairs, expected):
     assert groups(5, [np.array([pair], np.int64) for pair in pairs]).tolist() == expected
 
 
-def test_bounds_lose_no_pair():
+@pytest.mark.parametrize("sample", [500, 4096], ids=["bounds", "all in full"])
+def test_no_pair_is_lost(monkeypatch, sample):
     """Several of each of many faces, so that very many products lie near the threshold, over several blocks."""
+    monkeypatch.setattr(near_duplicates, "_SAMPLE", sample)
     rng = np.random.default_rng(1)
     faces = rng.normal(size=(450, 200)) * np.geomspace(1, 0.05, 200)
     noise = rng.normal(size=(2500, 200)) * np.geomspace(1, 0.05, 200)

@@ -77,6 +77,8 @@ def test_ctrl_c_ends_all_and_only_the_command_tells(tmp_path, late):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # What a shell starts in the background ignores Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     try:
         assert command.stdout is not None
