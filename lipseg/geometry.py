@@ -5,9 +5,7 @@ coordinates run from 0 to 1 between the outer edges of a square crop; this modul
 half-pixel between the two.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import cv2
@@ -96,49 +94,26 @@ def warp(image: NDArray[np.uint8], to_image: Affine, size: int, height: int | No
     Returns:
         (height, size, 3) uint8.
     """
-    return resampling(to_image, image.shape[:2], size, height)(image)
-
-
-def resampling(
-    to_image: Affine, shape: tuple[int, ...], size: int, height: int | None = None
-) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
-    """Returns ``warp`` for all images of one shape, worked out once: of a small view that takes as long as the pixels.
-
-    Args:
-        to_image: as of ``warp``.
-        shape: (height, width) of the images.
-        size: as of ``warp``.
-        height: as of ``warp``.
-    """
     height = size if height is None else height
     shrink = to_image.scale
-    if shrink > 1.2 or max(shape) >= _LARGEST_SIDE:
+    if shrink > 1.2 or max(image.shape[:2]) >= _LARGEST_SIDE:
         # Cut the part that the view shows, shrink it by area averaging to the view's resolution, then sample.
         corners = to_image(np.array([[0, 0], [size, 0], [0, height], [size, height]], float) - 0.5)
-        limit = np.array(shape[::-1])
+        limit = np.array(image.shape[1::-1])
         low = np.clip(np.floor(corners.min(0) - 2 * shrink), 0, limit - 1).astype(int)
         high = np.clip(np.ceil(corners.max(0) + 2 * shrink), low + 1, limit).astype(int)
+        part = image[low[1] : high[1], low[0] : high[0]]
         small = np.maximum(np.round((high - low) / max(shrink, 1.0)), 1).astype(int)
         ratio = small / (high - low)
+        image = cv2.resize(part, (int(small[0]), int(small[1])), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
         offset = (0.5 - low) * ratio - 0.5
         to_image = Affine(np.column_stack([np.diag(ratio), offset])).after(to_image)
-        part = slice(low[1], high[1]), slice(low[0], high[0])
-        return partial(_sampled, to_image.matrix, (size, height), part, (int(small[0]), int(small[1])))
-    return partial(_sampled, to_image.matrix, (size, height), None, (0, 0))
-
-
-def _sampled(
-    matrix: Array,
-    size: tuple[int, int],
-    part: tuple[slice, slice] | None,
-    small: tuple[int, int],
-    image: NDArray[np.uint8],
-) -> NDArray[np.uint8]:
-    """Returns an image sampled by a (2, 3) matrix, after a part of it is shrunk where one is given."""
-    if part is not None:
-        image = cv2.resize(image[part], small, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     return cv2.warpAffine(  # type: ignore[return-value]
-        image, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+        image,
+        to_image.matrix,
+        (size, height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
     )
 
 

@@ -42,6 +42,8 @@ _SHEET_FACES = 96
 
 
 Item = Unread | FaceSample | Unusable
+# Pixels around a crop, its own or the picture's, that it is sampled from.
+_BEYOND = 4
 # Pairs of near-duplicates that are looked at together.
 _PAIRS = 1 << 16
 
@@ -93,13 +95,16 @@ def _cut(crop: Crop, listed: tuple[str, Item]) -> _Cut:
 
     if face.points_px.shape != (scheme.N_POINTS, 2) or not np.isfinite(face.points_px).all():
         return unusable(face.annotation, f"not {scheme.N_POINTS} finite lip points")
+    low, high = face.points_px.min(0), face.points_px.max(0)
+    side = crop.context * (high - low).max()
+    # Beyond the crop itself, as far as what is averaged for its edges.
+    reach = side * (0.5 + _BEYOND / crop.size_px) + _BEYOND
     try:
-        image = read_image(face.image)
+        image = read_image(face.image, (*((low + high) / 2 - reach), *((low + high) / 2 + reach)))
     except DataError as error:
         missing = not face.image.exists()
         return unusable(face.image, "image missing" if missing else f"image broken: {error}")
     height, width = image.shape[:2]
-    low, high = face.points_px.min(0), face.points_px.max(0)
     if (low < -0.5).any() or high[0] > width - 0.5 or high[1] > height - 0.5:
         return unusable(face.annotation, "lip points outside the image")
     outer = face.points_px[scheme.OUTER]
@@ -108,7 +113,6 @@ def _cut(crop: Crop, listed: tuple[str, Item]) -> _Cut:
         return unusable(face.annotation, f"mouth narrower than {crop.min_mouth_px:g} pixels")
     if not face.inter_ocular_px > 0:
         return unusable(face.annotation, "the eyes lie on one point")
-    side = crop.context * (high - low).max()
     to_image = view_to_image((low + high) / 2, np.full(2, side), crop.size_px)
     try:
         regions = region_crop(face.labels(), (height, width), to_image, crop.size_px) if face.labels else None

@@ -3,14 +3,14 @@
 Validation faces that look like training faces choose too long a training, so all of a group belong into one split.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lipseg.geometry import Array, resampling, view_to_image
+from lipseg.geometry import Affine, Array, view_to_image, warp
 
 Fingerprint = NDArray[np.float32]
 Pairs = NDArray[np.int64]
@@ -137,14 +137,12 @@ def _root(first: NDArray[np.int64], i: int) -> int:
 
 def _around(crop: NDArray[np.uint8], share: float, size: int) -> NDArray[np.float32]:
     """Returns (size, size, 3) the logarithms of the middle of a crop: light multiplies colours."""
-    return _LOGARITHMS[_middle(crop.shape[0], share, size)(crop)]
+    return _LOGARITHMS[warp(crop, _middle(crop.shape[0], share, size), size)]
 
 
 @lru_cache(maxsize=8)
-def _middle(side: int, share: float, size: int) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
-    """Returns what cuts the middle out of crops of ``side`` pixels."""
-    view = view_to_image(np.full(2, (side - 1) / 2), np.full(2, share * side), size)
-    return resampling(view, (side, side), size)
+def _middle(side: int, share: float, size: int) -> Affine:
+    return view_to_image(np.full(2, (side - 1) / 2), np.full(2, share * side), size)
 
 
 def _grey(colours: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -355,3 +355,34 @@ def test_a_picture_is_the_same_in_strips_as_at_once(tmp_path, scene, orientation
     assert whole.shape == ((20, 12, 3) if orientation >= 5 else (12, 20, 3))
     monkeypatch.setattr(lipseg.images, "_STRIP", 65)
     np.testing.assert_array_equal(read_image(tmp_path / f"a{ending}"), whole)
+
+
+@pytest.mark.parametrize("strip", [1 << 20, 500], ids=["at once", "in strips"])
+@pytest.mark.parametrize(
+    ("box", "rows", "columns"),
+    [
+        ((10.2, 5.0, 30.0, 20.7), slice(5, 21), slice(11, 30)),
+        ((-50, -50, 12, 9), slice(0, 9), slice(0, 12)),
+        ((25, 20, 1e9, 1e9), slice(20, None), slice(25, None)),
+        ((-1e9, -1e9, 1e9, 1e9), slice(None), slice(None)),
+    ],
+)
+def test_the_box_that_is_asked_for_is_right(tmp_path, scene, box, rows, columns, strip, monkeypatch):
+    monkeypatch.setattr(lipseg.images, "_STRIP", strip)
+    Image.fromarray(scene).save(tmp_path / "a.png")
+    part = read_image(tmp_path / "a.png", box)
+    assert part.shape == scene.shape
+    np.testing.assert_array_equal(part[rows, columns], scene[rows, columns])
+
+
+def test_a_box_beside_the_picture_is_no_error_and_other_kinds_come_whole(tmp_path, scene):
+    Image.fromarray(scene).save(tmp_path / "a.png")
+    assert not read_image(tmp_path / "a.png", (900, 900, 1000, 1000)).any()
+    Image.fromarray(scene).convert("L").save(tmp_path / "grey.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "grey.png", (0, 0, 3, 3)), read_image(tmp_path / "grey.png"))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(scene).save(tmp_path / "turned.jpg", exif=exif)
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "turned.jpg", (0, 0, 3, 3)), read_image(tmp_path / "turned.jpg")
+    )
