@@ -213,7 +213,7 @@ def _lists(root: Path, place: Path, times: int, named: Callable[[int, str], str]
             (place / name).write_text("".join(lines), encoding="utf-8")
 
 
-_LAYOUTS: dict[str, Callable[[Path, Path, int], None]] = {
+LAYOUTS: dict[str, Callable[[Path, Path, int], None]] = {
     **{"helen": _helen, "synthetic": _helen, "celebamask": _celebamask},
     **{"ibug": _folders, "masks": _folders},
 }
@@ -273,12 +273,12 @@ def main() -> None:
         for word in given.source:
             source, _, folder = word.partition("=")
             root = Path(folder).resolve()
-            if source not in _LAYOUTS or not root.is_dir():
-                known = ", ".join(sorted(_LAYOUTS))
+            if source not in LAYOUTS or not root.is_dir():
+                known = ", ".join(sorted(LAYOUTS))
                 raise UsageError(f"--source {word}: not NAME=DIR with one of {known} and a folder")
             with tempfile.TemporaryDirectory() as place:
                 if given.repeat > 1:
-                    _LAYOUTS[source](root, Path(place) / "faces", given.repeat)
+                    LAYOUTS[source](root, Path(place) / "faces", given.repeat)
                     root = Path(place) / "faces"
                 for workers in map(int, given.workers.split(",")):
                     print(row(source, root, workers, given.rounds, Path(place) / "crops"), flush=True)

@@ -357,22 +357,23 @@ def test_a_picture_is_the_same_in_strips_as_at_once(tmp_path, scene, orientation
     np.testing.assert_array_equal(read_image(tmp_path / f"a{ending}"), whole)
 
 
-@pytest.mark.parametrize("strip", [1 << 20, 500], ids=["at once", "in strips"])
+@pytest.mark.parametrize("strip", [1 << 20, 20], ids=["at once", "in strips"])
 @pytest.mark.parametrize(
     ("box", "rows", "columns"),
     [
-        ((10.2, 5.0, 30.0, 20.7), slice(5, 21), slice(11, 30)),
-        ((-50, -50, 12, 9), slice(0, 9), slice(0, 12)),
-        ((25, 20, 1e9, 1e9), slice(20, None), slice(25, None)),
-        ((-1e9, -1e9, 1e9, 1e9), slice(None), slice(None)),
+        ((4.2, 3.0, 12.0, 8.7), slice(3, 10), slice(4, 13)),
+        ((-50, -50, 9, 6), slice(0, 7), slice(0, 10)),
+        ((15, 8, 1e9, 1e9), slice(8, 12), slice(15, 20)),
+        ((-1e9, -1e9, 1e9, 1e9), slice(0, 12), slice(0, 20)),
     ],
 )
 def test_the_box_that_is_asked_for_is_right(tmp_path, scene, box, rows, columns, strip, monkeypatch):
     monkeypatch.setattr(lipseg.images, "_STRIP", strip)
     Image.fromarray(scene).save(tmp_path / "a.png")
     part = read_image(tmp_path / "a.png", box)
-    assert part.shape == scene.shape
-    np.testing.assert_array_equal(part[rows, columns], scene[rows, columns])
+    expected = np.zeros_like(scene)
+    expected[rows, columns] = scene[rows, columns]
+    np.testing.assert_array_equal(part, expected)
 
 
 def test_a_box_beside_the_picture_is_no_error_and_other_kinds_come_whole(tmp_path, scene):
