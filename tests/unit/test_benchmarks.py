@@ -26,8 +26,8 @@ from lipseg.inference.lips import Lips
 from lipseg.inference.locator import Sighting
 from lipseg.inference.predictor import Prediction
 from lipseg.inference.relation import AVERAGE_FACE
-from lipseg.rendering.masks import label_map
 from lipseg.inference.runtime import Runtime
+from lipseg.rendering.masks import label_map
 
 _SPEC = importlib.util.spec_from_file_location("lipeval", Path(__file__).parents[1] / "reference" / "lipeval.py")
 lipeval = importlib.util.module_from_spec(_SPEC)
