@@ -64,5 +64,9 @@ class OutputError(LipsegError):
     """A result cannot be written. Names the file."""
 
 
+class WorkerError(LipsegError):
+    """A worker process was killed. Names what may keep it alive."""
+
+
 class MissingLibraryError(LipsegError):
     """A library that only some installations have is needed. Names the command that installs it."""

@@ -1,18 +1,20 @@
 """The wide crops: every usable face cut out once, with room around the mouth for any jittered view of it.
 
-Memory stays flat: crops are written to a memory-mapped file as they come, and read back the same way.
+Memory stays flat but for landmarks and names, some 2 KB a face: crops are written to a file as they come and read back
+memory-mapped, and so are the fingerprints and pairs from which near-duplicates are told.
 """
 
 import csv
 import hashlib
+import io
 import os
-import shutil
+from array import array
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
-from multiprocessing import get_context
+from functools import partial
+from itertools import chain
+from operator import length_hint
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,14 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg import scheme
-from lipseg.data.annotations import FaceSample, Unusable, get_reader
+from lipseg.data.annotations import FaceSample, Split, Unread, Unusable, faces_of, get_lister
 from lipseg.data.crop_set import SPLITS, CropSet, load_crops
-from lipseg.data.near_duplicates import Fingerprint, alike, fingerprint, groups
+from lipseg.data.near_duplicates import LENGTH, Fingerprint, Pairs, alike, fingerprint, groups
 from lipseg.data.regions import region_crop
 from lipseg.data.sheets import tile
 from lipseg.data.splits import assign_splits
 from lipseg.data.tables import write_arrays, write_json
-from lipseg.data.workers import end_with_parent
+from lipseg.data.workers import in_order
 from lipseg.errors import DataError
 from lipseg.files import whole_folder
 from lipseg.geometry import Array, view_to_image, warp
@@ -39,21 +41,34 @@ from lipseg.rendering.overlay import draw_lips
 _SHEET_FACES = 96
 
 
-def read_sources(data: Data) -> Iterator[tuple[str, FaceSample | Unusable]]:
-    """Yields (source, face) of every dataset that ``data.source`` names.
+Item = Unread | FaceSample | Unusable
+# Pixels around a crop, its own or the picture's, that it is sampled from.
+_BEYOND = 4
+# Pairs of near-duplicates that are looked at together.
+_PAIRS = 1 << 16
+
+
+def list_sources(data: Data) -> Iterator[tuple[str, Item]]:
+    """Yields (source, face) of every dataset that ``data.source`` names; faces that take time to read come unread.
 
     Raises:
         DataError: if a reader or a folder does not exist.
     """
+    for source, items in _listings(data):
+        for item in items:
+            yield source, item
+
+
+def _listings(data: Data) -> Iterator[tuple[str, Iterator[Item]]]:
+    """Yields what each source lists; raises as ``list_sources`` does."""
     sources = data.source.split("+")
     for source in sources:
         root = Path(data.root) / source if len(sources) > 1 else Path(data.root)
-        reader = get_reader(source)
+        lister = get_lister(source)
         if not root.is_dir():
             several = " (several sources: data.root holds one folder for each, named like it)" * (len(sources) > 1)
             raise DataError(f"data.root: {root} is not a folder{several}; set it to where the {source} faces lie")
-        for face in reader(root):
-            yield source, face
+        yield source, lister(root)
 
 
 @dataclass(frozen=True)
@@ -68,8 +83,13 @@ class _Cut:
     fingerprint: Fingerprint | None = None
 
 
-def _cut(job: tuple[str, FaceSample | Unusable, Crop]) -> _Cut:
-    source, face, crop = job
+def _cuts(crop: Crop, listed: tuple[str, Item]) -> list[_Cut]:
+    """Reads the faces of an annotation and cuts them out; runs in a worker."""
+    source, item = listed
+    return [_cut(crop, source, face) for face in faces_of(item)]
+
+
+def _cut(crop: Crop, source: str, face: FaceSample | Unusable) -> _Cut:
     if isinstance(face, Unusable):
         return _Cut(source, face)
 
@@ -78,13 +98,16 @@ def _cut(job: tuple[str, FaceSample | Unusable, Crop]) -> _Cut:
 
     if face.points_px.shape != (scheme.N_POINTS, 2) or not np.isfinite(face.points_px).all():
         return unusable(face.annotation, f"not {scheme.N_POINTS} finite lip points")
+    low, high = face.points_px.min(0), face.points_px.max(0)
+    side = crop.context * (high - low).max()
+    # Beyond the crop itself, as far as what is averaged for its edges.
+    reach = side * (0.5 + _BEYOND / crop.size_px) + _BEYOND
     try:
-        image = read_image(face.image)
+        image = read_image(face.image, (*((low + high) / 2 - reach), *((low + high) / 2 + reach)))
     except DataError as error:
         missing = not face.image.exists()
         return unusable(face.image, "image missing" if missing else f"image broken: {error}")
     height, width = image.shape[:2]
-    low, high = face.points_px.min(0), face.points_px.max(0)
     if (low < -0.5).any() or high[0] > width - 0.5 or high[1] > height - 0.5:
         return unusable(face.annotation, "lip points outside the image")
     outer = face.points_px[scheme.OUTER]
@@ -93,14 +116,13 @@ def _cut(job: tuple[str, FaceSample | Unusable, Crop]) -> _Cut:
         return unusable(face.annotation, f"mouth narrower than {crop.min_mouth_px:g} pixels")
     if not face.inter_ocular_px > 0:
         return unusable(face.annotation, "the eyes lie on one point")
-    side = crop.context * (high - low).max()
     to_image = view_to_image((low + high) / 2, np.full(2, side), crop.size_px)
     try:
         regions = region_crop(face.labels(), (height, width), to_image, crop.size_px) if face.labels else None
     except DataError as error:
         return unusable(face.annotation, str(error))
     cut = warp(image, to_image, crop.size_px)
-    return _Cut(source, face, cut, regions, to_image.matrix, fingerprint(cut, crop.context))
+    return _Cut(source, replace(face, labels=None), cut, regions, to_image.matrix, fingerprint(cut, crop.context))
 
 
 def make_crops(out: Path, data: Data, crop: Crop, seed: int) -> CropSet:
@@ -115,67 +137,79 @@ def make_crops(out: Path, data: Data, crop: Crop, seed: int) -> CropSet:
         DataError: if no training or no test face is usable, two faces share a name, or more than
             ``crop.max_skipped_share`` of the faces are unusable.
     """
-    with whole_folder(out) as partial:
-        _write_crops(partial, out.with_name("skipped.csv"), data, crop, seed)
+    with whole_folder(out) as partial_folder:
+        _write_crops(partial_folder, out.with_name("skipped.csv"), data, crop, seed)
     out.with_name("skipped.csv").unlink(missing_ok=True)  # of an earlier run that failed
     return load_crops(out)
 
 
-def _write_crops(partial: Path, kept_csv: Path, data: Data, crop: Crop, seed: int) -> None:
+def _write_crops(partial_folder: Path, kept_csv: Path, data: Data, crop: Crop, seed: int) -> None:
     """Fills the folder; the list of the skipped faces goes to ``kept_csv`` where there are too many of them."""
-    faces = list(read_sources(data))
-    if not faces:
-        raise DataError(f"data.root: {data.root} holds no {data.source} faces")
-    kept: list[_Cut] = []
-    skipped: list[_Cut] = []
+    listings = list(_listings(data))
+    counts = [length_hint(items) for _, items in listings]
+    jobs = ((source, item) for source, items in listings for item in items)
+    cuts = progress(
+        in_order(partial(_cuts, crop), jobs, crop.workers),
+        total=sum(counts) if all(counts) else None,
+        desc="crop",
+        unit="faces",
+    )
+    known = _Known()
+    reasons: Counter[str] = Counter()
     digest = hashlib.sha256()
-    rows: list[int] = []
-    with _Pictures(partial / "images.npy", digest) as images, _Pictures(partial / "masks.npy", digest) as masks:
-        for cut in progress(_cut_all(faces, crop), total=len(faces), desc="crop", unit="faces"):
-            if cut.image is None:
-                skipped.append(cut)
+    prints = partial_folder / "fingerprints.raw"
+    with (
+        _Pictures(partial_folder / "images.npy", digest) as images,
+        _Pictures(partial_folder / "masks.npy", digest) as masks,
+        _Skipped(partial_folder / "skipped.csv") as skipped,
+        prints.open("wb") as fingerprints,
+    ):
+        for cut in chain.from_iterable(cuts):
+            if isinstance(cut.face, Unusable):
+                skipped.add(cut.source, cut.face)
+                reasons[cut.face.reason.split(":")[0]] += 1
                 continue
+            assert cut.image is not None
+            assert cut.matrix is not None
+            assert cut.fingerprint is not None
             images.add(cut.image)
-            rows.append(-1 if cut.regions is None else masks.add(cut.regions))
-            kept.append(replace(cut, image=None, regions=None))
-    _write_skipped(partial / "skipped.csv", skipped)
-    if len(skipped) > crop.max_skipped_share * len(faces):
-        worst = Counter(_reason(cut) for cut in skipped).most_common(1)[0]
-        os.replace(partial / "skipped.csv", kept_csv)
+            fingerprints.write(cut.fingerprint.data)
+            known.add(cut.source, cut.face, cut.matrix, -1 if cut.regions is None else masks.add(cut.regions))
+    total = len(known) + reasons.total()
+    if not total:
+        raise DataError(f"data.root: {data.root} holds no {data.source} faces")
+    if reasons.total() > crop.max_skipped_share * total:
+        worst = reasons.most_common(1)[0]
+        os.replace(partial_folder / "skipped.csv", kept_csv)
         raise DataError(
-            f"{len(skipped)} of {len(faces)} faces are unusable (most often: {worst[0]}), more than "
+            f"{reasons.total()} of {total} faces are unusable (most often: {worst[0]}), more than "
             f"crop.max_skipped_share {crop.max_skipped_share:g} allows; all reasons are in {kept_csv}"
         )
-    faces_kept = [(cut.source, cut.face) for cut in kept if isinstance(cut.face, FaceSample)]
-    twice = alike(np.array([cut.fingerprint for cut in kept], np.float32))
-    first = groups(len(kept), [*twice, *_declared(faces_kept)])
-    arrays = {
-        **_face_arrays(faces_kept),
-        "split": np.array(assign_splits(faces_kept, first, data, seed), dtype=np.str_),
-        "crop_to_image": np.array([cut.matrix for cut in kept], float).reshape(-1, 2, 3),
-        "mask": np.array(rows, np.int64),
-    }
+    twice = _PairFile(partial_folder / "alike.raw")
+    first = groups(len(known), chain([known.declared()], twice.filled(alike(_mapped(prints, np.float32, LENGTH)))))
+    prints.unlink()
+    arrays = known.arrays(assign_splits(known.faces, first.tolist(), data, seed))
     for split in SPLITS:
         if split not in arrays["split"]:
             raise DataError(f"data.root: {data.root} leaves no {split} face; add faces or change data.*_share")
     for name in sorted(arrays):  # whatever a face is known by counts: points, split, eyes, state, frame
         array = arrays[name]
         # To a ten-thousandth of a pixel: in their last bits traced landmarks depend on the machine.
-        digest.update((array.round(4) + 0.0 if array.dtype.kind == "f" else array).tobytes())
-    write_arrays(partial / "faces.npz", **arrays)
+        digest.update(np.ascontiguousarray(array.round(4) + 0.0 if array.dtype.kind == "f" else array).data)
+    write_arrays(partial_folder / "faces.npz", **arrays)
+    test = arrays["split"] == "test"
     summary = {
         "source": data.source,
-        "faces": len(kept),
+        "faces": len(known),
         **{split: int((arrays["split"] == split).sum()) for split in SPLITS},
-        "groups": sum(size > 1 for size in Counter(first).values()),
-        "alike": len(twice),
-        "alike_across_test": int(
-            sum((arrays["split"][i] == "test") != (arrays["split"][j] == "test") for i, j in twice)
-        ),
-        "skipped": dict(Counter(_reason(cut) for cut in skipped)),
+        "groups": int((np.bincount(first) > 1).sum()),
+        "alike": twice.count,
+        "alike_across_test": sum(int((test[pairs[:, 0]] != test[pairs[:, 1]]).sum()) for pairs in twice.parts()),
+        "skipped": dict(reasons),
         "sha256": digest.hexdigest(),
     }
-    write_json(partial / "summary.json", summary)
+    twice.path.unlink()
+    write_json(partial_folder / "summary.json", summary)
 
 
 def crop_sheet(crops: CropSet, count: int = _SHEET_FACES) -> NDArray[np.uint8]:
@@ -185,52 +219,129 @@ def crop_sheet(crops: CropSet, count: int = _SHEET_FACES) -> NDArray[np.uint8]:
     return tile(pictures, 12)
 
 
-def _cut_all(faces: list[tuple[str, FaceSample | Unusable]], crop: Crop) -> Iterator[_Cut]:
-    workers = crop.workers or os.cpu_count() or 1
-    jobs = ((source, face, crop) for source, face in faces)
-    if workers == 1:
-        yield from map(_cut, jobs)
-        return
-    # A bounded window of chunks keeps memory flat: `pool.map` alone would queue every result at once.
-    # Spawned, not forked: a fork of a process in which JAX or OpenCV runs threads can hang.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
-        while window := list(islice(jobs, 64 * workers)):
-            yield from pool.map(_cut, window, chunksize=16)
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What tells a face's split."""
+
+    name: str
+    split: Split | None
 
 
-def _reason(cut: _Cut) -> str:
-    assert isinstance(cut.face, Unusable)
-    return cut.face.reason.split(":")[0]
+class _Known:
+    """What is known of the faces that were cut out, in as few bytes as it takes."""
+
+    def __init__(self) -> None:
+        self.faces: list[tuple[str, _Named]] = []
+        self._states: list[str] = []
+        self._numbers = {name: array("d") for name in ("points_px", "inter_ocular_px", "scale", "crop_to_image")}
+        self._masks = array("q")
+        self._pairs = array("q")
+        self._named: set[str] = set()
+        self._first: dict[tuple[str, str], int] = {}
+        self._words: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+    def add(self, source: str, face: FaceSample, matrix: Array, mask: int) -> None:
+        """Adds a face.
+
+        Args:
+            source: of the face.
+            face: what its reader says.
+            matrix: (2, 3) from its crop's pixels to its image's.
+            mask: its row among the masks, -1 for none.
+
+        Raises:
+            DataError: if another one has its name.
+        """
+        name = f"{source}/{face.name}"
+        if name in self._named:
+            raise DataError(f"data.root: two faces are named '{name}'; names must be unique within a dataset")
+        self._named.add(name)
+        if face.group and (first := self._first.setdefault((source, face.group), len(self))) != len(self):
+            self._pairs.extend((first, len(self)))
+        # Workers send the same words over and over: one of each is kept.
+        self.faces.append((self._words.setdefault(source, source), _Named(face.name, face.split)))
+        self._states.append(self._words.setdefault(face.state, face.state))
+        for key, value in (
+            ("points_px", face.points_px),
+            ("inter_ocular_px", face.inter_ocular_px),
+            ("scale", face.scale),
+            ("crop_to_image", matrix),
+        ):
+            self._numbers[key].frombytes(np.asarray(value, np.float64).tobytes())
+        self._masks.append(mask)
+
+    def declared(self) -> Pairs:
+        """Returns (n, 2) the faces that their datasets say belong together."""
+        return np.array(self._pairs, np.int64).reshape(-1, 2)
+
+    def arrays(self, splits: list[str]) -> dict[str, Any]:
+        """Returns what ``CropSet`` holds of them, with these splits."""
+        numbers = {name: np.frombuffer(values, np.float64) for name, values in self._numbers.items()}
+        return {
+            "names": np.array([f"{source}/{face.name}" for source, face in self.faces], dtype=np.str_),
+            "state": np.array(self._states, dtype=np.str_),
+            "points_px": numbers["points_px"].reshape(-1, scheme.N_POINTS, 2),
+            "inter_ocular_px": numbers["inter_ocular_px"],
+            "scale": numbers["scale"],
+            "split": np.array(splits, dtype=np.str_),
+            "crop_to_image": numbers["crop_to_image"].reshape(-1, 2, 3),
+            "mask": np.frombuffer(self._masks, np.int64),
+        }
 
 
-def _write_skipped(path: Path, skipped: list[_Cut]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(["source", "name", "file", "line", "reason"])
-        for cut in skipped:
-            assert isinstance(cut.face, Unusable)
-            table.writerow([cut.source, cut.face.name, cut.face.file, cut.face.line or "", cut.face.reason])
+class _Skipped:
+    """The table of the faces that were left out, written as they come."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w", newline="", encoding="utf-8")
+        self._table = csv.writer(self._file)
+        self._table.writerow(["source", "name", "file", "line", "reason"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def add(self, source: str, face: Unusable) -> None:
+        self._table.writerow([source, face.name, face.file, face.line or "", face.reason])
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
 
-def _declared(faces: list[tuple[str, FaceSample]]) -> Iterator[tuple[int, int]]:
-    """Yields pairs of faces that their datasets say belong together."""
-    first: dict[tuple[str, str], int] = {}
-    for i, (source, face) in enumerate(faces):
-        if face.group:
-            yield first.setdefault((source, face.group), i), i
+class _PairFile:
+    """Pairs of faces in a file: of many copies of a face there are many more than faces.
+
+    Attributes:
+        path: the file.
+        count: pairs in it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.count = 0
+
+    def filled(self, pairs: Iterable[Pairs]) -> Iterator[Pairs]:
+        """Yields arrays of pairs (n, 2) on, in parts, once they are in the file."""
+        with self.path.open("wb") as file:
+            for some in pairs:
+                file.write(np.ascontiguousarray(some).data)
+                self.count += len(some)
+                yield some
+
+    def parts(self) -> Iterator[Pairs]:
+        """Yields what is in the file, part by part."""
+        pairs = _mapped(self.path, np.int64, 2)
+        for start in range(0, self.count, _PAIRS):
+            yield np.asarray(pairs[start : start + _PAIRS])
 
 
-def _face_arrays(faces: list[tuple[str, FaceSample]]) -> dict[str, Any]:
-    names = [f"{source}/{face.name}" for source, face in faces]
-    if many := [name for name, count in Counter(names).items() if count > 1]:
-        raise DataError(f"data.root: two faces are named '{many[0]}'; names must be unique within a dataset")
-    return {
-        "names": np.array(names, dtype=np.str_),
-        "state": np.array([face.state for _, face in faces], dtype=np.str_),
-        "points_px": np.array([face.points_px for _, face in faces], float).reshape(-1, scheme.N_POINTS, 2),
-        "inter_ocular_px": np.array([face.inter_ocular_px for _, face in faces], float),
-        "scale": np.array([face.scale for _, face in faces], float),
-    }
+def _mapped(path: Path, dtype: type, columns: int) -> NDArray[Any]:
+    """Returns the (n, columns) numbers in a file, memory-mapped."""
+    if not path.stat().st_size:  # nothing cannot be mapped
+        return np.empty((0, columns), dtype)
+    return np.memmap(path, dtype, mode="r").reshape(-1, columns)
 
 
 class _Pictures:
@@ -242,30 +353,37 @@ class _Pictures:
     """
 
     def __init__(self, npy: Path, digest: Any) -> None:
-        self.npy = npy
         self.digest = digest
         self.shape: tuple[int, ...] = ()
         self.count = 0
-        self.raw = npy.with_suffix(".raw").open("w+b")
+        self.npy = npy
+        self.file = npy.with_suffix(".raw").open("wb")
 
     def __enter__(self) -> Self:
         return self
 
     def add(self, picture: NDArray[np.uint8]) -> int:
         """Returns the row of a picture (height, width, 3)."""
-        self.raw.write(picture.tobytes())
-        self.digest.update(picture.tobytes())
-        self.shape = picture.shape
+        if not self.count:
+            self.shape = picture.shape
+            self.file.write(self._header())
+        content = np.ascontiguousarray(picture).data
+        self.file.write(content)
+        self.digest.update(content)
         self.count += 1
         return self.count - 1
 
+    def _header(self) -> bytes:
+        """Returns the file's head, whose length does not change: NumPy leaves room for any number of pictures."""
+        head = io.BytesIO()
+        shape = (self.count, *self.shape)
+        np.lib.format.write_array_header_2_0(head, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        return head.getvalue()
+
     def __exit__(self, *_: object) -> None:
-        # The number of pictures is known only at the end, so the header comes last.
-        if self.count:
-            self.raw.seek(0)
-            with self.npy.open("wb") as file:
-                header = {"descr": "|u1", "fortran_order": False, "shape": (self.count, *self.shape)}
-                np.lib.format.write_array_header_2_0(file, header)
-                shutil.copyfileobj(self.raw, file, 1 << 20)
-        self.raw.close()
-        Path(self.raw.name).unlink()
+        with self.file:
+            if self.count:
+                self.file.seek(0)
+                self.file.write(self._header())
+        written = Path(self.file.name)
+        written.rename(self.npy) if self.count else written.unlink()

@@ -2,13 +2,24 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import Protocol
 
-from lipseg.data.annotations import FaceSample
+from lipseg.data.annotations import Split
 from lipseg.errors import DataError
 from lipseg.params import Data
 
 
-def assign_split(source: str, face: FaceSample, data: Data, seed: int) -> str:
+class Named(Protocol):
+    """What a face's split follows from; a ``FaceSample`` is one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def split(self) -> Split | None: ...
+
+
+def assign_split(source: str, face: Named, data: Data, seed: int) -> str:
     """Returns "train", "validation" or "test" for a face: the dataset's own split where there is one.
 
     What is drawn is drawn from a hash of seed and name, so that adding a face moves no other one.
@@ -26,7 +37,7 @@ def assign_split(source: str, face: FaceSample, data: Data, seed: int) -> str:
     return split
 
 
-def assign_splits(faces: Sequence[tuple[str, FaceSample]], first: Sequence[int], data: Data, seed: int) -> list[str]:
+def assign_splits(faces: Sequence[tuple[str, Named]], first: Sequence[int], data: Data, seed: int) -> list[str]:
     """Returns the split of each face: that of the first in its group, but for what the dataset itself has for test.
 
     Args:

@@ -1,14 +1,9 @@
 """The built-in dataset: faces drawn by formula, in Helen's layout and with their mouth states."""
 
 import csv
-import multiprocessing
-import os
-from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
-from itertools import repeat
+from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +11,7 @@ from lipseg.data.annotations import FaceSample, synthetic
 from lipseg.data.face_paint import paint_face, sample_palette
 from lipseg.data.face_shape import STATES, FaceShape, Pose, sample_shape
 from lipseg.data.sheets import tile
-from lipseg.data.workers import end_with_parent
+from lipseg.data.workers import in_order
 from lipseg.errors import DataError
 from lipseg.files import whole_folder
 from lipseg.images import read_image, write_image
@@ -99,21 +94,8 @@ def _write_faces(root: Path, train: int, test: int, size: int, seed: int, worker
         table.writerow(synthetic.COLUMNS)
         table.writerows(zip(names, states, strict=True))
 
-    jobs = (repeat(root), range(total), names, states, repeat(size), repeat(seed))
-    # A process takes about half a second to start: not worth it for a handful of faces.
-    processes = min(workers or os.cpu_count() or 1, max(1, total // 25))
-    if processes > 1:
-        # Spawned, not forked: the caller may hold threads (JAX, OpenCV) that a fork would break.
-        with ProcessPoolExecutor(
-            processes, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent
-        ) as pool:
-            _consume(pool.map(_write_face, *jobs, chunksize=8), total)
-    else:
-        _consume(map(_write_face, *jobs), total)
-
-
-def _consume(done: Iterable[None], total: int) -> None:
-    """Runs through the drawing of all faces with a progress bar."""
+    draw = partial(_write_face, root, size, seed)
+    done = in_order(draw, zip(range(total), names, states, strict=True), workers)
     for _ in progress(done, total=total, desc="draw faces", unit="face"):
         pass
 
@@ -124,9 +106,9 @@ def _states(n: int, seed: int, part: int) -> list[str]:
     return [STATES[k % len(STATES)] for k in order]
 
 
-def _write_face(root: Path, number: int, name: str, state: str, size: int, seed: int) -> None:
-    """Draws one face and writes its picture and its annotation; runs in a worker."""
-    cv2.setNumThreads(1)  # the faces are drawn in parallel already
+def _write_face(root: Path, size: int, seed: int, face: tuple[int, str, str]) -> None:
+    """Draws a face, given by number, name and state, and writes its picture and its annotation; runs in a worker."""
+    number, name, state = face
     # A generator a face, so that a face does not depend on who draws it or on how many were drawn before.
     picture, points = draw_face(np.random.default_rng([seed, 1, number]), state, size)
     write_image(root / "image" / f"{name}.jpg", picture, quality=92)

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg.boxes import Box
-from lipseg.data.annotations import FaceSample
+from lipseg.data.annotations import Unusable
 from lipseg.data.crop_set import CropSet
-from lipseg.data.crops import read_sources
+from lipseg.data.crops import list_sources
 from lipseg.data.face_set import FaceSet
 from lipseg.geometry import Array, view_to_image, warp
 from lipseg.images import read_image
@@ -34,11 +34,15 @@ _FEWEST = 20
 
 def photos(crops: CropSet, data: Data) -> Iterator[tuple[int, Path]]:
     """Yields (position in ``crops``, file) of the photo of every face that the crops hold."""
-    where = {str(name): i for i, name in enumerate(crops.names)}
-    for source, face in read_sources(data):
-        name = f"{source}/{face.name}"
-        if isinstance(face, FaceSample) and name in where:
-            yield where[name], face.image
+    # Their annotations are not read again: of masks, that would trace every mouth anew.
+    listed = {
+        f"{source}/{face.name}": face.image for source, face in list_sources(data) if not isinstance(face, Unusable)
+    }
+    for i, name in enumerate(map(str, crops.names)):
+        # The second face of an annotation is not listed on its own.
+        image = listed.get(name) or listed.get(name.rpartition("#")[0])
+        if image is not None:
+            yield i, image
 
 
 def mouths_of(crops: CropSet) -> list[Box]:

@@ -140,7 +140,10 @@ def test_a_killed_dvc_leaves_no_lock_in_the_way(copied: Project) -> None:
 
 def test_no_worker_outlives_a_killed_crop_stage(copied: Project) -> None:
     """A stage killed alone (out of memory, say) must not leave its workers waiting for ever."""
-    copied.set_params({"crop.size_px": 1024, "crop.workers": 2})
+    # Fewer faces would be cut in the stage's own process.
+    copied.set_params({"crop.size_px": 1024, "crop.workers": 2, "synthesize.train": 60, "data.root": "again/faces"})
+    drawn = copied.stage("synthesize", "--out", "again/faces", "--sheet", "again/faces.jpg")
+    assert drawn.returncode == 0, drawn.stderr
     stage = copied.start(
         os.path.join(copied.env["PATH"].split(os.pathsep)[0], "python"),
         *("-m", "stages.crop", "--out", "again/crops", "--sheet", "again/sheet.jpg"),

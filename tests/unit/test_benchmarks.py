@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import answers, footprint, judging, lipseg_speed, outlines, peers, prompt, speed
+from benchmarks import answers, crop, footprint, judging, lipseg_speed, outlines, peers, prompt, speed
 from lipseg import scheme
 from lipseg.boxes import Box
+from lipseg.data.annotations import celebamask, synthetic
+from lipseg.data.face_shape import sample_shape
 from lipseg.errors import DataError, UsageError
 from lipseg.geometry import View
 from lipseg.images import read_image, write_image
@@ -25,6 +27,7 @@ from lipseg.inference.locator import Sighting
 from lipseg.inference.predictor import Prediction
 from lipseg.inference.relation import AVERAGE_FACE
 from lipseg.inference.runtime import Runtime
+from lipseg.rendering.masks import label_map
 
 _SPEC = importlib.util.spec_from_file_location("lipeval", Path(__file__).parents[1] / "reference" / "lipeval.py")
 lipeval = importlib.util.module_from_spec(_SPEC)
@@ -442,3 +445,28 @@ def test_a_footprint_counts_what_packages_say_is_theirs(tmp_path):
     assert found == {"large": 2.5, "small": 1.0}
     assert footprint.table(found, 1).splitlines()[2:] == ["| large | 2.5 |", "| 1 others | 1.0 |", "| **all** | 3.5 |"]
     assert footprint.present(tmp_path, ("small", "jax")) == ["small"]
+
+
+def test_faces_that_are_laid_out_again_come_under_other_names(drawn, tmp_path):
+    crop.LAYOUTS["synthetic"](drawn, tmp_path / "synthetic", 2)
+    once, twice = list(synthetic.read(drawn)), list(synthetic.read(tmp_path / "synthetic"))
+    assert [face.name for face in twice] == [f"000{time}{face.name}" for time in (0, 1) for face in once]
+    for again, face in zip(twice, [*once, *once], strict=True):
+        np.testing.assert_array_equal(again.points_px, face.points_px)
+        assert (again.state, again.split, again.image.resolve()) == (face.state, face.split, face.image.resolve())
+
+
+def test_masks_that_are_laid_out_again_keep_their_parts(tmp_path):
+    lips = sample_shape(np.random.default_rng(1), "laugh").lips
+    labels = label_map((lips - lips.mean(0)) * 0.8 + [64, 64], 128, 128)
+    (tmp_path / "celebamask/CelebA-HQ-img").mkdir(parents=True)
+    (tmp_path / "celebamask/CelebAMask-HQ-mask-anno/0").mkdir(parents=True)
+    write_image(tmp_path / "celebamask/CelebA-HQ-img/7.jpg", np.zeros((128, 128, 3), np.uint8))
+    for part, label in (("u_lip", 1), ("l_lip", 2), ("mouth", 3)):
+        mask = (labels == label).astype(np.uint8) * 255
+        write_image(tmp_path / f"celebamask/CelebAMask-HQ-mask-anno/0/00007_{part}.png", mask)
+    crop.LAYOUTS["celebamask"](tmp_path / "celebamask", tmp_path / "again", 3)
+    faces = list(celebamask.read(tmp_path / "again"))
+    assert [face.name for face in faces] == ["7", "100007", "200007"]
+    for face in faces:
+        np.testing.assert_array_equal(face.labels(), labels)

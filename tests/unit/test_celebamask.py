@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from operator import length_hint
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lipseg.data.annotations import FaceSample, Unusable
-from lipseg.data.annotations.celebamask import read
+from lipseg.data.annotations.celebamask import read, unread
 from lipseg.data.face_shape import sample_shape
 from lipseg.data.tracing import inter_ocular_estimate, trace
 from lipseg.errors import DataError
@@ -64,7 +65,21 @@ def test_faces_come_by_number_with_points_in_the_picture_s_pixels(root):
     # A pixel's corner stays a corner: the mask's first pixel covers the picture's first two.
     np.testing.assert_allclose(faces[0].points_px, 2 * trace(labels()) + 0.5)
     assert faces[0].inter_ocular_px == pytest.approx(80)
+    for name in PARTS:
+        part(root, name).unlink()  # they are decoded once, with the landmarks
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(faces[0])).labels(), labels())  # in another process
+
+
+def test_faces_are_listed_before_their_masks_are_decoded(root):
+    part(root, "l_lip").write_bytes(b"no picture")
+    listed = unread(root)
+    assert length_hint(listed) == 3
+    found = [pickle.loads(pickle.dumps(face)) for face in listed]  # to another process
+    assert [(face.name, face.image) for face in found] == [
+        (name, root / f"CelebA-HQ-img/{name}.jpg") for name in ("2", "10", "2001")
+    ]
+    assert found[0].read().reason.startswith("mask broken: ")
+    np.testing.assert_array_equal(found[1].read().points_px, list(read(root))[1].points_px)
 
 
 def test_a_closed_mouth_has_no_file_for_its_inside(root):

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from lipseg.data import annotations
-from lipseg.data.annotations import FaceSample
+from lipseg.data.annotations import FaceSample, helen
 from lipseg.data.crop_set import SPLITS, load_crops
-from lipseg.data.crops import crop_sheet, make_crops, read_sources
+from lipseg.data.crops import crop_sheet, list_sources, make_crops
 from lipseg.data.splits import assign_split
 from lipseg.errors import DataError
 from lipseg.images import read_image
+from lipseg.training.faces import photos
 
 
 @pytest.fixture
@@ -183,6 +184,13 @@ def reader(root):
         yield FaceSample(f"f{i:02d}", images[i % 20], places[i // 20], 40.0)
 
 
+def thrice(root):
+    """Enough faces for two workers."""
+    for times in range(3):
+        for face in reader(root):
+            yield replace(face, name=f"{times}{face.name}")
+
+
 @pytest.fixture
 def own(monkeypatch):
     """Registers readers that go away with the test."""
@@ -206,10 +214,10 @@ def test_a_reader_in_a_module_of_one_s_own(drawn, data_params, tmp_path, monkeyp
         "from lipseg.data.annotations import Unusable\n\n\ndef read(root):\n    yield Unusable('a', root, 0, 'no')\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    assert [source for source, _ in read_sources(replace(data_params, source="my_faces.reader"))] == ["my_faces.reader"]
+    assert [source for source, _ in list_sources(replace(data_params, source="my_faces.reader"))] == ["my_faces.reader"]
     sys.modules.pop("my_faces.reader")
     with pytest.raises(DataError, match=r"'my_faces\.none'"):
-        list(read_sources(replace(data_params, source="my_faces.none")))
+        list(list_sources(replace(data_params, source="my_faces.none")))
 
 
 def test_several_sources_each_in_its_folder(own, copy, data_params, crop_params, tmp_path):
@@ -265,11 +273,22 @@ def test_a_split_without_a_face_is_named(own, data_params, crop_params, tmp_path
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_two_workers_cut_the_same_bytes(crops, data_params, crop_params, tmp_path):
-    two = made(tmp_path / "crops", data_params, replace(crop_params, workers=2))
-    assert two.sha256 == crops.sha256
-    np.testing.assert_array_equal(two.images, crops.images)
-    np.testing.assert_array_equal(two.names, crops.names)
+def test_two_workers_cut_the_same_bytes(own, data_params, crop_params, tmp_path):
+    own("mine", thrice)
+    one = made(tmp_path / "one", data_params, crop_params, source="mine")
+    two = made(tmp_path / "two", data_params, replace(crop_params, workers=2), source="mine")
+    assert len(one) == 120
+    assert two.sha256 == one.sha256
+    files = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
+    assert {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()} == files
+    assert sorted(files) == ["faces.npz", "images.npy", "skipped.csv", "summary.json"]
+
+
+def test_the_photos_are_found_without_reading_an_annotation(crops, data_params, monkeypatch):
+    monkeypatch.setattr(helen, "_face", lambda *_: pytest.fail("an annotation was read"))
+    assert [(i, path.stem) for i, path in photos(crops, data_params)] == [
+        (i, name.split("/")[1]) for i, name in enumerate(crops.names.tolist())
+    ]
 
 
 @pytest.mark.parametrize("name", ["images.npy", "faces.npz", "summary.json"])

@@ -382,3 +382,35 @@ def test_a_picture_is_the_same_in_strips_as_at_once(tmp_path, scene, orientation
     assert whole.shape == ((20, 12, 3) if orientation >= 5 else (12, 20, 3))
     monkeypatch.setattr(lipseg.images, "_STRIP", 65)
     np.testing.assert_array_equal(read_image(tmp_path / f"a{ending}"), whole)
+
+
+@pytest.mark.parametrize("strip", [1 << 20, 20], ids=["at once", "in strips"])
+@pytest.mark.parametrize(
+    ("box", "rows", "columns"),
+    [
+        ((4.2, 3.0, 12.0, 8.7), slice(3, 10), slice(4, 13)),
+        ((-50, -50, 9, 6), slice(0, 7), slice(0, 10)),
+        ((15, 8, 1e9, 1e9), slice(8, 12), slice(15, 20)),
+        ((-1e9, -1e9, 1e9, 1e9), slice(0, 12), slice(0, 20)),
+    ],
+)
+def test_the_box_that_is_asked_for_is_right(tmp_path, scene, box, rows, columns, strip, monkeypatch):
+    monkeypatch.setattr(lipseg.images, "_STRIP", strip)
+    Image.fromarray(scene).save(tmp_path / "a.png")
+    part = read_image(tmp_path / "a.png", box)
+    expected = np.zeros_like(scene)
+    expected[rows, columns] = scene[rows, columns]
+    np.testing.assert_array_equal(part, expected)
+
+
+def test_a_box_beside_the_picture_is_no_error_and_other_kinds_come_whole(tmp_path, scene):
+    Image.fromarray(scene).save(tmp_path / "a.png")
+    assert not read_image(tmp_path / "a.png", (900, 900, 1000, 1000)).any()
+    Image.fromarray(scene).convert("L").save(tmp_path / "grey.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "grey.png", (0, 0, 3, 3)), read_image(tmp_path / "grey.png"))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(scene).save(tmp_path / "turned.jpg", exif=exif)
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "turned.jpg", (0, 0, 3, 3)), read_image(tmp_path / "turned.jpg")
+    )

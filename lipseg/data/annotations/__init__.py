@@ -2,10 +2,14 @@
 
 A reader is a function from a folder to an iterator of ``FaceSample`` (and of ``Unusable`` for lines or files that
 cannot be read: one bad face never stops a reader). Readers import nothing heavy and decode no photographs.
+
+Where reading an annotation takes time, the module has a second function, ``unread``: it lists the same faces in the
+same order as ``Unread``, and the crop stage reads them on all cores.
 """
 
 import importlib
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -69,7 +73,40 @@ class Unusable:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A face whose annotation is still to be read, or all faces of one annotation.
+
+    Attributes:
+        name: the name that the face will have; of several the first one's, and the others add ``#2``, ``#3``, ….
+        image: its image file.
+        read: returns the face or a list of the faces, or why one is unusable. It is called in another process: let it
+            be a ``functools.partial`` of a module's function.
+    """
+
+    name: str
+    image: Path
+    read: Callable[[], FaceSample | Unusable | list[FaceSample | Unusable]]
+
+
+class Listing(Iterator[Unread | Unusable]):
+    """The faces of a folder, of which is known how many they are (``operator.length_hint``)."""
+
+    def __init__(self, faces: Iterator[Unread | Unusable], count: int) -> None:
+        self._faces = faces
+        self._left = count
+
+    def __next__(self) -> Unread | Unusable:
+        face = next(self._faces)
+        self._left -= 1
+        return face
+
+    def __length_hint__(self) -> int:
+        return self._left
+
+
 Reader = Callable[[Path], Iterator[FaceSample | Unusable]]
+Lister = Callable[[Path], Iterator[Unread | FaceSample | Unusable]]
 
 _READERS: dict[str, Reader | str] = {
     "celebamask": "lipseg.data.annotations.celebamask",
@@ -120,3 +157,28 @@ def get_reader(name: str) -> Reader:
         ) from error
     except (ImportError, AttributeError) as error:
         raise DataError(f"data.source: cannot load the reader '{name}': {error}") from error
+
+
+def get_lister(name: str) -> Lister:
+    """Returns what lists the faces of the reader registered under ``name`` without reading those that take time.
+
+    That is the function ``unread`` beside it where there is one, else the reader itself.
+
+    Raises:
+        DataError: as ``get_reader`` does.
+    """
+    reader = get_reader(name)
+    module = sys.modules.get(getattr(reader, "__module__", None) or "")
+    return getattr(module, "unread", reader) if getattr(module, "read", None) is reader else reader
+
+
+def read_all(items: Iterable[Unread | FaceSample | Unusable]) -> Iterator[FaceSample | Unusable]:
+    """Yields the faces of all that a lister yields, read where they are not yet."""
+    for item in items:
+        yield from faces_of(item)
+
+
+def faces_of(item: Unread | FaceSample | Unusable) -> list[FaceSample | Unusable]:
+    """Returns the faces of what a lister yields, read where they are not yet."""
+    found = item.read() if isinstance(item, Unread) else item
+    return found if isinstance(found, list) else [found]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lipseg import scheme
 from lipseg.data import tracing
-from lipseg.data.annotations import FaceSample, Split, Unusable
+from lipseg.data.annotations import FaceSample, Listing, Split, Unread, Unusable, read_all
 from lipseg.data.annotations.lists import TEST, TRAIN, optional_splits
 from lipseg.errors import DataError
 from lipseg.images import open_picture, picture_size
@@ -29,6 +29,9 @@ LAYOUT = f"CelebAMask-HQ's layout is {PICTURES}/N.jpg, {MASKS}/*/NNNNN_u_lip.png
 
 _LIPS = {"u_lip": UPPER, "l_lip": LOWER, "mouth": INNER}
 _EYES = ("l_eye", "r_eye")
+_PARTS = (*_LIPS, *_EYES)
+# Of each part of a face that has a mask, the folder of that.
+_Folders = tuple[tuple[str, str], ...]
 
 
 def read(root: Path) -> Iterator[FaceSample | Unusable]:
@@ -44,41 +47,66 @@ def read(root: Path) -> Iterator[FaceSample | Unusable]:
     Raises:
         DataError: if a folder is missing or empty, or the lists are contradictory or only one of them is there.
     """
+    return read_all(unread(root))
+
+
+def unread(root: Path) -> Listing:
+    """Returns what ``read`` returns and raises what it raises, but no mask is decoded yet."""
     for folder in (root, root / PICTURES, root / MASKS):
         if not folder.is_dir():
             raise DataError(f"{folder}: no such folder; {LAYOUT}")
     split_of = optional_splits(root, f"put both lists there or none; {LAYOUT}")
-    pictures = {file.stem: file for file in (root / PICTURES).glob("*.jpg") if file.stem.isdecimal()}
+    pictures = {file.stem for file in (root / PICTURES).glob("*.jpg") if file.stem.isdecimal()}
     if not pictures:
         raise DataError(f"{root / PICTURES}: holds no N.jpg; {LAYOUT}")
-    # One walk: looking for each of five files in each of fifteen folders would take longer than the tracing.
-    parts = {file.name: file for file in (root / MASKS).glob("*/*.png")}
-    if not parts:
+    # One walk: looking for each of five files in each of fifteen folders would take longer than the tracing. What is
+    # found is the same for most faces of a folder, and held once.
+    parts: dict[str, _Folders] = {}
+    same: dict[_Folders, _Folders] = {}
+    none = True
+    for file in (root / MASKS).glob("*/*.png"):
+        none = False
+        number, _, part = file.stem.partition("_")
+        if part in _PARTS:
+            found = tuple(sorted({**dict(parts.get(number, ())), part: file.parent.name}.items()))
+            parts[number] = same.setdefault(found, found)
+    if none:
         raise DataError(f"{root / MASKS}: holds no */NNNNN_u_lip.png; {LAYOUT}")
-    return _faces(root, pictures, parts, split_of)
+    names = sorted({*pictures, *(split_of or ())}, key=lambda name: (len(name), name))
+    return Listing(_faces(root, names, pictures, parts, split_of), len(names))
 
 
 def _faces(
-    root: Path, pictures: dict[str, Path], parts: dict[str, Path], split_of: dict[str, Split] | None
-) -> Iterator[FaceSample | Unusable]:
+    root: Path, names: list[str], pictures: set[str], parts: dict[str, _Folders], split_of: dict[str, Split] | None
+) -> Iterator[Unread | Unusable]:
     """Yields every face that has a picture or is listed."""
-    for name in sorted({*pictures, *(split_of or ())}, key=lambda name: (len(name), name)):
+    for name in names:
+        picture = root / PICTURES / f"{name}.jpg"
         if name not in pictures:
             yield Unusable(name, root / f"{(split_of or {})[name]}names.txt", 0, f"listed, but not in {PICTURES}/")
         elif split_of is not None and name not in split_of:
-            yield Unusable(name, pictures[name], 0, f"in neither {TRAIN} nor {TEST}")
+            yield Unusable(name, picture, 0, f"in neither {TRAIN} nor {TEST}")
         else:
-            yield _face(root, name, pictures[name], parts, split_of[name] if split_of else None)
+            folders = parts.get(f"{int(name):05d}", ())
+            split = split_of[name] if split_of else None
+            yield Unread(name, picture, partial(_face, root / MASKS, name, picture, folders, split))
 
 
-def _face(root: Path, name: str, picture: Path, parts: dict[str, Path], split: Split | None) -> FaceSample | Unusable:
-    """Returns the face of one picture."""
-    files = {part: parts.get(f"{int(name):05d}_{part}.png") for part in (*_LIPS, *_EYES)}
-    lip = files["u_lip"] or files["l_lip"] or root / MASKS / f"{int(name):05d}_u_lip.png"
+def _face(root: Path, name: str, picture: Path, folders: _Folders, split: Split | None) -> FaceSample | Unusable:
+    """Returns the face of one picture.
+
+    Args:
+        root: the folder of the masks.
+        name: the picture's number.
+        picture: its file.
+        folders: of each part that has a mask the folder below ``root``.
+        split: of the face.
+    """
+    there = dict(folders)
+    files = {part: root / there[part] / f"{int(name):05d}_{part}.png" for part in _PARTS if part in there}
+    lip = files.get("u_lip") or files.get("l_lip") or root / f"{int(name):05d}_u_lip.png"
     masks: dict[str, NDArray[np.bool_]] = {}
     for part, file in files.items():
-        if file is None:
-            continue
         try:
             masks[part] = _mask(file)
         except Exception as error:  # decoders of damaged files raise whatever they like
@@ -97,13 +125,7 @@ def _face(root: Path, name: str, picture: Path, parts: dict[str, Path], split: S
     points = (points + 0.5) * scale - 0.5
     eyes = [_middle(masks[eye]) * scale for eye in _EYES if eye in masks and masks[eye].any()]
     distance = float(np.hypot(*(eyes[1] - eyes[0]))) if len(eyes) == 2 else tracing.inter_ocular_estimate(points)
-    lips = {part: file for part, file in files.items() if file is not None and part in _LIPS}
-    return FaceSample(name, picture, points, distance, split, annotation=lip, labels=partial(_labels, lips))
-
-
-def _labels(files: Mapping[str, Path]) -> NDArray[np.uint8]:
-    """Returns the label map of the masks in these files."""
-    return _labelled({part: _mask(file) for part, file in files.items()})
+    return FaceSample(name, picture, points, distance, split, annotation=lip, labels=tracing.held(labels))
 
 
 def _labelled(masks: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.uint8]:
@@ -111,7 +133,8 @@ def _labelled(masks: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.uint8]:
     labels = np.zeros(next(iter(masks.values())).shape if masks else (1, 1), np.uint8)
     for part, label in _LIPS.items():
         if part in masks:
-            labels[masks[part]] = label
+            there = tracing.bounds(masks[part])
+            labels[there][masks[part][there]] = label
     return labels
 
 
@@ -123,8 +146,9 @@ def _mask(file: Path) -> NDArray[np.bool_]:
 
 def _middle(mask: NDArray[np.bool_]) -> scheme.Points:
     """Returns the middle (x, y) of a mask's pixels."""
-    rows, columns = np.nonzero(mask)
-    return np.array([columns.mean(), rows.mean()])
+    there = tracing.bounds(mask)
+    rows, columns = np.nonzero(mask[there])
+    return np.array([(columns + there[1].start).mean(), (rows + there[0].start).mean()])
 
 
 def _size(shape: tuple[Any, ...]) -> str:

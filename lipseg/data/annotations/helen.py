@@ -14,15 +14,20 @@ import csv
 import math
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from lipseg import scheme
-from lipseg.data.annotations import FaceSample, Split, Unusable
+from lipseg.data.annotations import FaceSample, Listing, Split, Unread, Unusable, read_all
 from lipseg.data.annotations.lists import splits
 from lipseg.errors import DataError
 from lipseg.images import IMAGE_SUFFIXES
+
+# Lines of two decimal numbers that could be pixels, as nearly all files have nothing else.
+_NUMBER = r"[ \t]*-?[0-9]{1,6}(?:\.[0-9]{1,20})?[ \t]*"
+_PLAIN = re.compile(rf"{_NUMBER},{_NUMBER}(?:\n{_NUMBER},{_NUMBER})*")
 
 LAYOUT = "image/, annotation/, trainnames.txt, testnames.txt"
 
@@ -39,41 +44,57 @@ def read(root: Path) -> Iterator[FaceSample | Unusable]:
     Raises:
         DataError: if a list or a folder is missing, empty or contradictory, or ``scale.csv`` malformed.
     """
+    return read_all(unread(root))
+
+
+def unread(root: Path) -> Listing:
+    """Returns what ``read`` returns and raises what it raises, but no points are parsed yet."""
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; set data.root to a folder with {LAYOUT}")
     split_of = splits(root, f"Helen's layout is {LAYOUT}")
     for folder in ("image", "annotation"):
         if not (root / folder).is_dir():
             raise DataError(f"{root / folder}: no such folder; Helen's layout is {LAYOUT}")
-    files = sorted((root / "annotation").glob("*.txt"), key=_file_order)
+    files = sorted((file.name for file in (root / "annotation").glob("*.txt")), key=_file_order)
     if not files:
         raise DataError(f"{root / 'annotation'}: holds no .txt file; unpack Helen's annotation archive there")
-    return _faces(root, files, split_of, _scales(root / "scale.csv"))
+    scales = _scales(root / "scale.csv")
+    # Only the names are held for the whole dataset.
+    named: list[tuple[str, str | None]] = [(_first_line(root / "annotation" / file), file) for file in files]
+    named += [(name, None) for name in set(split_of) - {name for name, _ in named}]
+    named.sort(key=lambda pair: pair[0])
+    return Listing(_faces(root, named, split_of, scales), len(named))
 
 
 def _faces(
-    root: Path, files: list[Path], split_of: dict[str, Split], scales: dict[str, float]
-) -> Iterator[FaceSample | Unusable]:
-    """Yields every annotated or listed face in the order of the names."""
+    root: Path, named: list[tuple[str, str | None]], split_of: dict[str, Split], scales: dict[str, float]
+) -> Iterator[Unread | Unusable]:
+    """Yields every annotated or listed face in the order of the names.
+
+    Args:
+        root: folder in Helen's layout.
+        named: of each its name and its file in ``annotation/``, None where there is none; sorted by name.
+        split_of: split of every listed name.
+        scales: of the pictures that were made smaller.
+    """
     images = _images_by_stem(root / "image")
-    # Only the names are held for the whole dataset; the points are parsed one face at a time.
-    named: list[tuple[str, Path | None]] = [(_first_line(file), file) for file in files]
-    named += [(name, None) for name in set(split_of) - {name for name, _ in named}]
-    first_file: dict[str, Path] = {}
-    for name, file in sorted(named, key=lambda pair: pair[0]):
-        if file is None:
+    first, first_file = "", ""
+    for name, found in named:
+        if found is None:
             listed = root / f"{split_of[name]}names.txt"
             yield Unusable(name, listed, 0, "listed, but no file in annotation/ begins with this name")
-        elif not name:
+            continue
+        file = root / "annotation" / found
+        if not name:
             yield Unusable("", file, 1, "the first line must be the image's name without its ending")
-        elif name in first_file:
-            yield Unusable(name, file, 1, f"annotated a second time, first in {first_file[name].name}")
+        elif name == first:
+            yield Unusable(name, file, 1, f"annotated a second time, first in {first_file}")
         elif name not in split_of:
             yield Unusable(name, file, 1, "in neither trainnames.txt nor testnames.txt")
         else:
-            first_file[name] = file
-            image = images.get(name, root / "image" / f"{name}.jpg")
-            yield _face(name, file, image, split_of[name], scales.get(name, 1.0))
+            first, first_file = name, found
+            image = root / "image" / images.get(name, f"{name}.jpg")
+            yield Unread(name, image, partial(_face, name, file, image, split_of[name], scales.get(name, 1.0)))
 
 
 def _face(name: str, file: Path, image: Path, split: Split, scale: float) -> FaceSample | Unusable:
@@ -82,12 +103,10 @@ def _face(name: str, file: Path, image: Path, split: Split, scale: float) -> Fac
         lines = _text(file).rstrip().splitlines()[1:]
     except (OSError, UnicodeDecodeError) as error:
         return Unusable(name, file, 0, f"cannot be read as text ({error})")
-    points = np.empty((len(lines), 2))
-    for i, line in enumerate(lines):
-        point = _point(line)
-        if point is None:
-            return Unusable(name, file, i + 2, f"expected 'x , y' in pixels, found '{line.strip()[:40]}'")
-        points[i] = point
+    points = _points(lines)
+    if isinstance(points, int):
+        said = f"expected 'x , y' in pixels, found '{lines[points].strip()[:40]}'"
+        return Unusable(name, file, points + 2, said)
     if len(points) != scheme.HELEN_POINTS:
         return Unusable(name, file, len(lines) + 1, f"expected {scheme.HELEN_POINTS} points, found {len(points)}")
     inter_ocular = scheme.inter_ocular(points)
@@ -147,6 +166,20 @@ def _positive(text: str | None) -> float | None:
     return number if 0 < number < math.inf else None
 
 
+def _points(lines: list[str]) -> scheme.Points | int:
+    """Returns (n, 2) points of lines "x , y", or which line is the first that is anything else or not finite."""
+    text = "\n".join(lines)
+    if _PLAIN.fullmatch(text):  # all at once: line by line takes as long as decoding a small picture
+        return np.array([float(number) for number in text.replace(",", " ").split()]).reshape(-1, 2)
+    points = np.empty((len(lines), 2))
+    for i, line in enumerate(lines):
+        point = _point(line)
+        if point is None:
+            return i
+        points[i] = point
+    return points
+
+
 def _point(line: str) -> tuple[float, float] | None:
     """Returns (x, y) of a line "x , y", or None where it is anything else or not finite."""
     cells = line.split(",")
@@ -173,14 +206,17 @@ def _first_line(path: Path) -> str:
         return ""
 
 
-def _images_by_stem(folder: Path) -> dict[str, Path]:
+def _images_by_stem(folder: Path) -> dict[str, str]:
     """Returns the picture of every name; of several that differ in the ending only, .jpg before the others."""
-    files = [file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
-    files.sort(key=lambda file: (file.suffix.lower() != ".jpg", file.name), reverse=True)
-    return {file.stem: file for file in files}
+    found = ((file.suffix.lower() != ".jpg", file.name, file.stem) for file in folder.iterdir() if _is_image(file))
+    return {stem: name for _, name, stem in sorted(found, reverse=True)}
 
 
-def _file_order(path: Path) -> tuple[int, str]:
+def _is_image(file: Path) -> bool:
+    return file.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _file_order(name: str) -> tuple[int, str]:
     """Returns the key by which 2.txt comes before 10.txt."""
-    number = re.fullmatch(r"\d+", path.stem)
-    return (int(path.stem) if number else -1, path.name)
+    stem = name.removesuffix(".txt")
+    return (int(stem) if re.fullmatch(r"\d+", stem) else -1, name)

@@ -12,12 +12,13 @@ Pixels count from 1 (Sagonas et al., "300 Faces in-the-Wild Challenge", 2013).
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from lipseg import scheme
-from lipseg.data.annotations import FaceSample, Split, Unusable
+from lipseg.data.annotations import FaceSample, Listing, Split, Unread, Unusable, read_all
 from lipseg.errors import DataError
 from lipseg.images import IMAGE_SUFFIXES
 
@@ -34,17 +35,30 @@ def read(root: Path) -> Iterator[FaceSample | Unusable]:
     Raises:
         DataError: if the folder is missing or holds no .pts file.
     """
+    return read_all(unread(root))
+
+
+def unread(root: Path) -> Listing:
+    """Returns what ``read`` returns and raises what it raises, but no annotation is parsed yet."""
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; set data.root to a folder with NAME.pts beside NAME.jpg")
     # macOS leaves "._NAME.pts" files in archives that hold no points.
-    files = [file for file in root.rglob("*.[pP][tT][sS]") if not file.name.startswith(".")]
-    if not files:
+    names = sorted(
+        (file.relative_to(root).with_suffix("").as_posix(), file.suffix)
+        for file in root.rglob("*.[pP][tT][sS]")
+        if not file.name.startswith(".")
+    )
+    if not names:
         raise DataError(f"{root}: holds no .pts file; iBUG's layout is NAME.pts beside NAME.jpg, in any folder below")
-    named = sorted((file.relative_to(root).with_suffix("").as_posix(), file) for file in files)
-    return (_face(name, file) for name, file in named)
+    return Listing((_unread(name, root / f"{name}{suffix}") for name, suffix in names), len(names))
 
 
-def _face(name: str, file: Path) -> FaceSample | Unusable:
+def _unread(name: str, file: Path) -> Unread:
+    picture = _picture(file)
+    return Unread(name, picture, partial(_face, name, file, picture))
+
+
+def _face(name: str, file: Path, picture: Path) -> FaceSample | Unusable:
     """Returns the face that one .pts file describes."""
     try:
         lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
@@ -57,7 +71,7 @@ def _face(name: str, file: Path) -> FaceSample | Unusable:
     inter_ocular = scheme.inter_ocular(points)
     if inter_ocular <= 0:
         return Unusable(name, file, 0, "both eyes lie on the same point")
-    return FaceSample(name, _picture(file), scheme.from_68(points), inter_ocular, _split(name), annotation=file)
+    return FaceSample(name, picture, scheme.from_68(points), inter_ocular, _split(name), annotation=file)
 
 
 class _MalformedError(Exception):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg.data import tracing
-from lipseg.data.annotations import FaceSample, Split, Unusable
+from lipseg.data.annotations import FaceSample, Listing, Split, Unread, Unusable, read_all
 from lipseg.data.annotations.lists import TEST, TRAIN, optional_splits
 from lipseg.errors import DataError
 from lipseg.images import IMAGE_SUFFIXES, open_picture, picture_size
@@ -50,30 +50,43 @@ def read(root: Path) -> Iterator[FaceSample | Unusable]:
     Raises:
         DataError: if the folder is missing or holds no mask, or the lists are contradictory or only one is there.
     """
+    return read_all(unread(root))
+
+
+def unread(root: Path) -> Listing:
+    """Returns what ``read`` returns and raises what it raises, but no mask is decoded yet."""
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; {LAYOUT}")
     # Hidden files are what macOS leaves in archives.
-    files = [file for file in root.rglob(f"*{ENDING}") if not file.name.startswith(".")]
-    if not files:
+    masked = {
+        file.relative_to(root).as_posix().removesuffix(ENDING)
+        for file in root.rglob(f"*{ENDING}")
+        if not file.name.startswith(".")
+    }
+    if not masked:
         raise DataError(f"{root}: holds no {ENDING} file; {LAYOUT}")
     split_of = optional_splits(root, f"put both lists there or none; {LAYOUT}")
-    return _faces(root, {file.relative_to(root).as_posix().removesuffix(ENDING): file for file in files}, split_of)
+    names = sorted({*masked, *(split_of or ())})
+    return Listing(_faces(root, names, masked, split_of), len(names))
 
 
-def _faces(root: Path, files: dict[str, Path], split_of: dict[str, Split] | None) -> Iterator[FaceSample | Unusable]:
+def _faces(
+    root: Path, names: list[str], masked: set[str], split_of: dict[str, Split] | None
+) -> Iterator[Unread | Unusable]:
     """Yields every face that has a mask or is listed."""
-    for name in sorted({*files, *(split_of or ())}):
-        if name not in files:
+    for name in names:
+        file = root / f"{name}{ENDING}"
+        if name not in masked:
             yield Unusable(name, root / f"{(split_of or {})[name]}names.txt", 0, f"listed, but has no {ENDING}")
         elif split_of is not None and name not in split_of:
-            yield Unusable(name, files[name], 0, f"in neither {TRAIN} nor {TEST}")
+            yield Unusable(name, file, 0, f"in neither {TRAIN} nor {TEST}")
         else:
-            yield from _faces_of(name, files[name], split_of[name] if split_of else None)
+            picture = _picture(file)
+            yield Unread(name, picture, partial(_faces_of, name, file, picture, split_of[name] if split_of else None))
 
 
-def _faces_of(name: str, file: Path, split: Split | None) -> list[FaceSample | Unusable]:
+def _faces_of(name: str, file: Path, picture: Path, split: Split | None) -> list[FaceSample | Unusable]:
     """Returns the faces whose mouths one mask holds, from left to right."""
-    picture = _picture(file)
     try:
         labels = _labels(file)
         size = picture_size(picture)
@@ -89,14 +102,23 @@ def _faces_of(name: str, file: Path, split: Split | None) -> list[FaceSample | U
     for number in range(1, count + 1):
         own_name = f"{name}#{number}" if number > 1 else name
         try:
-            points = tracing.trace(_one_of(labels, numbers, number))
+            own_labels = _one_of(labels, numbers, number)
+            points = tracing.trace(own_labels)
         except DataError as error:
             faces.append(Unusable(own_name, file, 0, str(error)))
             continue
-        own_labels = partial(_mouth_labels, file, number)
         distance, group = tracing.inter_ocular_estimate(points), name if count > 1 else ""
         faces.append(
-            FaceSample(own_name, picture, points, distance, split, annotation=file, group=group, labels=own_labels)
+            FaceSample(
+                own_name,
+                picture,
+                points,
+                distance,
+                split,
+                annotation=file,
+                group=group,
+                labels=tracing.held(own_labels),
+            )
         )
     return faces
 
@@ -146,16 +168,6 @@ def number_mouths(labels: NDArray[np.uint8]) -> tuple[NDArray[np.uint16], int]:
 def _one_of(labels: NDArray[np.uint8], numbers: NDArray[np.uint16], number: int) -> NDArray[np.uint8]:
     """Returns a label map of one mouth alone."""
     return np.where(numbers == number, labels, np.uint8(BACKGROUND))
-
-
-def _mouth_labels(file: Path, number: int) -> NDArray[np.uint8]:
-    """Returns the labels of one of the mouths in a mask file.
-
-    Raises:
-        DataError: if the file can no longer be read.
-    """
-    labels = _labels(file)
-    return _one_of(labels, number_mouths(labels)[0], number)
 
 
 def _labels(file: Path) -> NDArray[np.uint8]:

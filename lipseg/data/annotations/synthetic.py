@@ -3,9 +3,11 @@
 import csv
 import dataclasses
 from collections.abc import Iterator
+from functools import partial
+from operator import length_hint
 from pathlib import Path
 
-from lipseg.data.annotations import FaceSample, Unusable, helen
+from lipseg.data.annotations import FaceSample, Listing, Unread, Unusable, faces_of, helen, read_all
 from lipseg.errors import DataError
 
 STATES_FILE = "states.csv"
@@ -22,20 +24,30 @@ def read(root: Path) -> Iterator[FaceSample | Unusable]:
     Raises:
         DataError: if ``states.csv`` or a part of Helen's layout is missing or malformed, or a face has no state.
     """
-    faces = helen.read(root)
-    return _with_states(faces, _states(root / STATES_FILE), root / STATES_FILE)
+    return read_all(unread(root))
 
 
-def _with_states(
-    faces: Iterator[FaceSample | Unusable], states: dict[str, str], path: Path
-) -> Iterator[FaceSample | Unusable]:
-    """Yields the faces with their states filled in."""
-    for face in faces:
-        if isinstance(face, FaceSample):
-            if face.name not in states:
-                raise DataError(f"{path}: no state for the face '{face.name}'; {_REMEDY}")
-            face = dataclasses.replace(face, state=states[face.name])
-        yield face
+def unread(root: Path) -> Listing:
+    """Returns what ``read`` returns and raises what it raises, but no points are parsed yet."""
+    faces, path = helen.unread(root), root / STATES_FILE
+    states = _states(path)
+    drawn = (
+        dataclasses.replace(face, read=partial(_with_state, face, states.get(face.name), path))
+        if isinstance(face, Unread)
+        else face
+        for face in faces
+    )
+    return Listing(drawn, length_hint(faces))
+
+
+def _with_state(unread_face: Unread, state: str | None, path: Path) -> FaceSample | Unusable:
+    """Returns a face with its state filled in."""
+    (face,) = faces_of(unread_face)
+    if isinstance(face, Unusable):
+        return face
+    if state is None:
+        raise DataError(f"{path}: no state for the face '{face.name}'; {_REMEDY}")
+    return dataclasses.replace(face, state=state)
 
 
 def _states(path: Path) -> dict[str, str]:
