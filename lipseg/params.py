@@ -297,8 +297,7 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     import yaml
 
     try:
-        with path.open(encoding="utf-8") as file:
-            raw = yaml.safe_load(file)
+        raw = _parsed(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError as error:
         raise ParamsError(f"{path}: no such file; run from the project's folder or copy one of presets/") from error
     except OSError as error:
@@ -311,6 +310,61 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
         return parse_params(raw)
     except ParamsError as error:
         raise ParamsError(f"{path}: {error}") from error
+
+
+# Brackets in brackets: PyYAML's time grows with the square of their number before it says that they are too many.
+_DEEPEST = 20
+_NUMBERS = {
+    "tag:yaml.org,2002:int": r"[-+]?(0|[1-9][0-9]*)",
+    "tag:yaml.org,2002:float": r"[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?|[-+]?\.[0-9]+([eE][-+]?[0-9]+)?|[-+]?\.\w+",
+}
+
+
+def _parsed(text: str, origin: str) -> object:
+    """Returns what a YAML text holds.
+
+    Aliases are taken, but merges (``<<``) of them are not: merged over and over, a few lines become millions of keys.
+    Numbers are those that YAML 1.1, which PyYAML reads, and 1.2, which dvc reads, take for the same: not 010 (8 or 10)
+    nor 1:30 (90 or a text).
+
+    Args:
+        text: the YAML.
+        origin: the file, for messages.
+
+    Raises:
+        yaml.YAMLError: if it is no YAML, holds a key twice in one place, merges, or nests brackets too deeply.
+    """
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def flatten_mapping(self, node: yaml.MappingNode) -> None:
+            known: set[str] = set()
+            for key, _ in node.value:
+                what = "a merge (<<), which is not taken here" if key.tag == "tag:yaml.org,2002:merge" else None
+                if isinstance(key, yaml.ScalarNode):
+                    # Which of two values counts would be chance; dvc refuses such a file too.
+                    what = what or (f"the key '{key.value}' a second time" if key.value in known else None)
+                    known.add(key.value)
+                if what:
+                    raise yaml.constructor.ConstructorError(problem=f"found {what}", problem_mark=key.start_mark)
+
+        def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+            if node.tag in _NUMBERS and not re.fullmatch(_NUMBERS[node.tag], str(node.value)):
+                problem = f"found the number {shown(node.value)}; write it in decimal digits"
+                raise yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark)
+            return super().construct_object(node, deep)
+
+    depth = 0
+    for bracket in re.finditer(r"[][{}]", text):
+        depth = depth + 1 if bracket[0] in "[{" else max(0, depth - 1)
+        if depth > _DEEPEST:
+            raise yaml.YAMLError("nested too deeply")
+    loader = Loader(text)
+    loader.name = origin
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
 
 
 def parse_params(raw: object) -> Params:

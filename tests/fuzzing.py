@@ -17,6 +17,8 @@ import io
 import json
 import logging
 import math
+import mmap
+import os
 import random
 import re
 import resource
@@ -28,6 +30,7 @@ import time
 import traceback
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -43,8 +46,10 @@ HERE = Path(__file__).parent
 CASES = HERE / "fuzz_cases"
 FOUND = Path("build/fuzz")
 MOST_BYTES = 1_000_000_000
-# Seconds; an input that takes longer hangs.
+# Seconds of a core; a file that takes more hangs.
 LONGEST = 20
+# Bytes of a file.
+_LARGEST = 200_000
 
 
 class FuzzError(AssertionError):
@@ -69,6 +74,126 @@ class Reader:
     words: tuple[bytes, ...] = ()
 
 
+# ---- second readings
+
+# What a file says is found a second time, with patterns and none of lipseg's own code: a reader that exchanges axes,
+# drops a row or takes a damaged number for another one gives a result that looks sound.
+_DECIMAL = r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+_FARTHEST_PX = 1e6
+
+
+def _text(content: bytes) -> str | None:
+    """Returns the text of a file, its line ends "\n", or None where it is no UTF-8."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _plain(content: bytes) -> str | None:
+    """Returns the text of a file of which every reader must make the same lines and words, or None."""
+    text = _text(content)
+    return text if text is not None and all(" " <= char <= "~" or char == "\n" for char in text) else None
+
+
+def _plain_rows(content: bytes) -> list[list[str]] | None:
+    """Returns the stripped cells of a table in which nothing is quoted, without its empty lines, or None."""
+    text = _plain(content)
+    if text is None or '"' in text or text.lstrip(" ,").startswith("\n"):
+        return None
+    return [[cell.strip() for cell in line.split(",")] for line in text.split("\n") if line]
+
+
+def _numbers(text: str) -> np.ndarray:
+    return np.array([float(number) for number in re.findall(_DECIMAL, text)])
+
+
+def _check_points(faces: list[Any], expected: np.ndarray | None, sound: bool, eyes: tuple[slice, slice]) -> None:
+    """Compares a face's landmarks, and the distance between its eyes, with those found by a pattern.
+
+    Args:
+        faces: what the reader gave.
+        expected: (n, 2) all points of the file, None where that number is not found.
+        sound: whether the file holds nothing but these points, so that they must be taken.
+        eyes: the rows of the two eyes.
+    """
+    from lipseg import scheme
+    from lipseg.data.annotations import FaceSample
+
+    found = [face for face in faces if isinstance(face, FaceSample)]
+    middles = [] if expected is None else [expected[eye].mean(0) for eye in eyes]
+    distance = math.dist(*middles) if middles else 0.0
+    if not found:
+        taken = expected is None or not sound or distance == 0 or bool((np.abs(expected) > _FARTHEST_PX).any())
+        _require(taken, f"a sound file is refused: {faces}")
+        return
+    _require(expected is not None, "landmarks that the file does not hold")
+    assert expected is not None
+    lips = expected[scheme.HELEN_LIPS] if len(expected) == 194 else scheme.from_68(expected)
+    _require(bool((found[0].points_px == lips).all()), "other landmarks than the file's")
+    _require(math.isclose(found[0].inter_ocular_px, distance, rel_tol=1e-9), "another distance between the eyes")
+
+
+def _check_helen(content: bytes, faces: list[Any]) -> None:
+    text = _text(content)
+    name, _, rest = (text or "").partition("\n")
+    numbers = _numbers(rest)
+    expected = numbers.reshape(194, 2) if len(numbers) == 388 else None
+    sound = name == "a_1" and all(re.fullmatch(f"{_DECIMAL} , {_DECIMAL}", line) for line in rest.rstrip().split("\n"))
+    _check_points(faces, expected, sound, (slice(114, 134), slice(134, 154)))
+
+
+def _check_ibug(content: bytes, faces: list[Any]) -> None:
+    head, *rest = re.split(r"^[^\S\n]*\{[^\S\n]*$", _text(content) or "", maxsplit=1, flags=re.MULTILINE)
+    body = re.split(r"^[^\S\n]*\}[^\S\n]*$", rest[0], maxsplit=1, flags=re.MULTILINE)[0] if rest else ""
+    numbers = _numbers(body)
+    expected = numbers.reshape(68, 2) - 1 if len(numbers) == 136 else None
+    lines = body.strip("\n").split("\n")
+    sound = head == "version: 1\nn_points: 68\n" and all(re.fullmatch(f"{_DECIMAL} {_DECIMAL}", line) for line in lines)
+    _check_points(faces, expected, sound and content.rstrip().endswith(b"\n}"), (slice(36, 42), slice(42, 48)))
+
+
+def _check_names(content: bytes, faces: list[Any]) -> None:
+    text = _plain(content)
+    if text is not None:
+        listed = {name.strip() for name in text.split("\n")} - {""}
+        _require({face.name for face in faces} == listed | {"a_1"}, "other names than the list's")
+        _require(getattr(faces[[face.name for face in faces].index("a_1")], "split", None) in ("train", None), "split")
+
+
+def _check_cell(column: str, kind: Callable[[str], Any]) -> Callable[[bytes, list[Any]], None]:
+    """Compares what a table says of the face a_1 with what a face has."""
+
+    def check(content: bytes, faces: list[Any]) -> None:
+        rows = _plain_rows(content)
+        if rows:
+            place = rows[0].index(column), rows[0].index("name")
+            told = [row[place[0]] for row in rows[1:] if len(row) > max(place) and row[place[1]] == "a_1"]
+            expected = kind(told[0]) if told else kind("1")
+            _require(getattr(faces[0], column) == expected, f"{column} {getattr(faces[0], column)}, not {expected}")
+
+    return check
+
+
+def _check_labels(faces: list[Any]) -> None:
+    """Compares the landmarks of a mask, in its own pixels, with where its lips are."""
+    from lipseg.data.annotations import FaceSample
+
+    for face in faces:
+        if not isinstance(face, FaceSample):
+            continue
+        assert face.labels is not None
+        labels = face.labels()
+        rows, columns = np.nonzero(labels)
+        with Image.open(face.image) if face.image.exists() else contextlib.nullcontext() as picture:
+            width, height = picture.size if picture else labels.shape[::-1]
+        places = (np.stack([columns, rows], 1) + 0.5) * (width / labels.shape[1], height / labels.shape[0]) - 0.5
+        pixel = max(width / labels.shape[1], height / labels.shape[0])
+        apart = np.sqrt(((face.points_px[:, None] - places) ** 2).sum(-1)).min(1).max()
+        _require(apart < 3 * pixel, f"a landmark {apart / pixel:.1f} pixels beside the mask")
+
+
 # ---- annotations
 
 
@@ -84,7 +209,7 @@ def _check_faces(faces: Any) -> None:
         if isinstance(face, Unusable):
             _require(bool(face.reason) and face.line >= 0, f"no reason: {face}")
             continue
-        _require(isinstance(face, FaceSample), f"neither a face nor a reason: {face!r}")
+        _require(isinstance(face, FaceSample), f"neither a face nor a reason: {type(face).__name__}")
         _require(face.points_px.shape == (56, 2), f"shape {face.points_px.shape}")
         _require(bool(np.isfinite(face.points_px).all()), "landmarks that are not finite")
         _require(0 < face.inter_ocular_px < math.inf, f"inter-ocular distance {face.inter_ocular_px}")
@@ -111,16 +236,28 @@ def _helen_part(name: str) -> Callable[[bytes, Path], None]:
     def read(content: bytes, folder: Path) -> None:
         from lipseg.data.annotations import helen, synthetic
 
-        _check_faces((synthetic if name == "states.csv" else helen).read(_helen(folder, name, content)))
+        faces = list((synthetic if name == "states.csv" else helen).read(_helen(folder, name, content)))
+        _check_faces(faces)
+        _SECOND_READINGS[name](content, faces)
 
     return read
+
+
+_SECOND_READINGS: dict[str, Callable[[bytes, list[Any]], None]] = {
+    "annotation/1.txt": _check_helen,
+    "trainnames.txt": _check_names,
+    "scale.csv": _check_cell("scale", float),
+    "states.csv": _check_cell("state", str),
+}
 
 
 def _ibug(content: bytes, folder: Path) -> None:
     from lipseg.data.annotations import ibug
 
     (folder / "it.pts").write_bytes(content)
-    _check_faces(ibug.read(folder))
+    faces = list(ibug.read(folder))
+    _check_faces(faces)
+    _check_ibug(content, faces)
 
 
 def _ibug_seeds() -> list[bytes]:
@@ -149,7 +286,9 @@ def _masks(content: bytes, folder: Path) -> None:
     from lipseg.data.annotations import masks
 
     (folder / "it.mask.png").write_bytes(content)
-    _check_faces(masks.read(folder))
+    faces = list(masks.read(folder))
+    _check_faces(faces)
+    _check_labels(faces)
 
 
 def _celebamask(content: bytes, folder: Path) -> None:
@@ -169,7 +308,9 @@ def _celebamask(content: bytes, folder: Path) -> None:
             eye[3:6, column : column + 4] = 255
             (anno / f"00001_{part}.png").write_bytes(_png(eye))
     (anno / "00001_u_lip.png").write_bytes(content)
-    _check_faces(celebamask.read(root))
+    faces = list(celebamask.read(root))
+    _check_faces(faces)
+    _check_labels(faces)
 
 
 def _celebamask_seeds() -> list[bytes]:
@@ -187,6 +328,21 @@ def _params(content: bytes, folder: Path) -> None:
     path.write_bytes(content)
     found = as_dict(load_params(path))
     json.dumps(found, allow_nan=False)
+    # dvc decides by its own reading what has changed. It takes long.
+    if zlib.crc32(content) % 10 == 0:
+        from ruamel.yaml import YAML
+
+        told = YAML(typ="safe", pure=True).load(content.decode())
+        _require(json.dumps(found) == json.dumps(_like(found, told)), "other parameters than dvc reads")
+
+
+def _like(found: Any, told: Any) -> Any:
+    """Returns what was told in the order of the keys, and with the floats, of what was found."""
+    if isinstance(found, dict):
+        return {key: _like(value, told[key]) for key, value in found.items()}
+    if isinstance(found, list):
+        return [_like(value, one) for value, one in zip(found, told, strict=True)]
+    return float(told) if isinstance(found, float) and isinstance(told, int) else told
 
 
 def _params_seeds() -> list[bytes]:
@@ -199,7 +355,17 @@ def _boxes(content: bytes, folder: Path) -> None:
 
     path = folder / "it.csv"
     path.write_bytes(content)
-    found = read_boxes(path)
+    expected = _boxes_told(content)
+    try:
+        found = read_boxes(path)
+    except LipsegError as error:
+        _require(not expected, f"a sound file is refused: {error}")
+        raise
+    if expected is not None:
+        told = {name: [box.corners for box in boxes] for name, boxes in found.items()}
+        _require(told.keys() == expected.keys(), "other pictures than the file's")
+        close = all(np.allclose(told[name], expected[name], rtol=1e-6, atol=1e-6) for name in told)
+        _require(close, f"other boxes than the file's: {told}, not {expected}")
     for boxes in found.values():
         for box in boxes:
             _require(all(map(math.isfinite, box.as_array())), f"{box} is not finite")
@@ -208,6 +374,27 @@ def _boxes(content: bytes, folder: Path) -> None:
             _require(x0 <= x1 and y0 <= y1, f"{box} is no box")
             box.check_inside(10**9, 10**9)
     match_boxes(found, [Path("a.jpg"), Path("day 1/b.jpg")])
+
+
+def _boxes_told(content: bytes) -> dict[str, list[list[float]]] | None:
+    """Returns the corners in a table that nothing is wrong with, by the picture; None for any other."""
+    rows = [row for row in _plain_rows(content) or [] if any(row)]
+    columns = ["image", "x0", "y0", "x1", "y1"]
+    if not rows or any(rows[0].count(column) != 1 for column in columns) or len(rows) == 1:
+        return None
+    found: dict[str, list[list[float]]] = {}
+    for row in rows[1:]:
+        if len(row) != len(rows[0]) or not row[rows[0].index("image")]:
+            return None
+        cells = [row[rows[0].index(column)] for column in columns[1:]]
+        if not all(re.fullmatch(_DECIMAL, cell) for cell in cells):
+            return None
+        corners = [float(cell) for cell in cells]
+        x0, y0, x1, y1 = corners
+        if max(map(abs, corners)) > 1e8 or not (x1 - x0 > 1e-6 and y1 - y0 > 1e-6):
+            return None
+        found.setdefault(row[rows[0].index("image")], []).append(corners)
+    return found
 
 
 def _gathered(kind: str) -> Callable[[bytes, Path], None]:
@@ -450,6 +637,8 @@ READERS: dict[str, Reader] = {
         lambda: [
             b"image,x0,y0,x1,y1\na.jpg,1,2,30,40\nday 1/b.jpg,5,5,9,9\n",
             b"\xef\xbb\xbfy1,y0,x1,x0,image\n4,3,2,1,a\n",
+            b"image,x0,y0,x1,y1,note\n"
+            + b"".join(b"%d.jpg,%d.5,2,%d,40.25,sharp\n" % (n, n, n + 30) for n in range(20)),
         ],
         _boxes,
         ("it.csv", "a"),
@@ -548,9 +737,7 @@ _NUMBER = re.compile(rb"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 def mutated(content: bytes, rng: random.Random, words: tuple[bytes, ...] = ()) -> bytes:
     """Returns a file with one to some changes."""
     for _ in range(1 + int(rng.expovariate(0.7))):
-        content = _MUTATIONS[rng.randrange(len(_MUTATIONS))](content, rng, words)
-        if len(content) > 200_000:
-            content = content[:200_000]
+        content = _MUTATIONS[rng.randrange(len(_MUTATIONS))](content, rng, words)[:_LARGEST]
     return content
 
 
@@ -643,33 +830,62 @@ def cases(name: str) -> list[Path]:
 # ---- the program
 
 
+class AtWork:
+    """The file that is being read, kept where it outlives the process: memory of a file, since opening one takes longer
+    than most readers take.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "at-work"
+        folder.mkdir(parents=True, exist_ok=True)
+        with self.path.open("w+b") as file:
+            file.truncate(_LARGEST + 8)
+            self._memory = mmap.mmap(file.fileno(), 0)
+
+    def put(self, content: bytes) -> None:
+        """Keeps a file's content instead of the one before."""
+        content = content[:_LARGEST]
+        self._memory[: 8 + len(content)] = len(content).to_bytes(8, "little") + content
+
+    @staticmethod
+    def take(folder: Path) -> None:
+        """Makes what a dead process has left the file that it was reading."""
+        path = folder / "at-work"
+        if path.exists():
+            left = path.read_bytes()
+            path.write_bytes(left[8 : 8 + int.from_bytes(left[:8], "little")])
+
+
+def _place() -> str | None:
+    """Returns a folder in memory for what the readers read, where there is one."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
 def run(name: str, runs: int, seed: int, found: Path) -> tuple[int, int]:
     """Reads so many files; returns how many gave a result, and how many failures of different kinds, which are kept."""
     results, failures = 0, set()
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as place:
+    with tempfile.TemporaryDirectory(prefix="fuzz-", dir=_place()) as place:
         folder = Path(place) / "files"
         folder.mkdir()
-        at_work = found / name / "at-work"
-        at_work.parent.mkdir(parents=True, exist_ok=True)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        at_work = AtWork(found / name)
+        before = peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        slowest = 0.0
         for number, content in enumerate(inputs(name, seed)):
             if number == runs:
                 break
-            at_work.write_bytes(content)  # what is left of it if the process dies
+            at_work.put(content)
             if number and number % 10_000 == 0:
                 print(f"{name}: {number} files", flush=True)
-            if number % 20 == 0:
+            if number % 200 == 0:
                 faulthandler.dump_traceback_later(20 * LONGEST, exit=True)
+            began = time.process_time()
             try:
                 results += check(name, content, folder)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
                 frames = traceback.extract_tb(error.__traceback__)
-                key = (
-                    type(error).__name__,
-                    [(f.filename, f.lineno) for f in frames if "fuzzing" not in f.filename][:6],
-                )
+                key = (type(error).__name__, [(f.filename, f.lineno) for f in frames][-6:])
                 if str(key) not in failures:
                     failures.add(str(key))
                     file = found / name / hashlib.sha256(content).hexdigest()[:16]
@@ -680,6 +896,13 @@ def run(name: str, runs: int, seed: int, found: Path) -> tuple[int, int]:
                         f" ({Path(last.filename).name}:{last.lineno})",
                         flush=True,
                     )
+            took = time.process_time() - began
+            if took > max(slowest, LONGEST):
+                file = found / name / f"slow-{hashlib.sha256(content).hexdigest()[:16]}"
+                file.write_bytes(content)
+                print(f"{name}: {file}: took {took:.0f} s", flush=True)
+                failures.add(str(file))
+            slowest = max(slowest, took)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             if peak - before > MOST_BYTES / 1024:
                 file = found / name / f"memory-{hashlib.sha256(content).hexdigest()[:16]}"
@@ -688,7 +911,8 @@ def run(name: str, runs: int, seed: int, found: Path) -> tuple[int, int]:
                 failures.add(str(file))
                 before = peak
         faulthandler.cancel_dump_traceback_later()
-        at_work.unlink(missing_ok=True)
+        at_work.path.unlink(missing_ok=True)
+    print(f"{name}: the slowest file took {slowest:.2f} s, all {(peak - before) >> 10} MB more than none", flush=True)
     return results, len(failures)
 
 
@@ -696,7 +920,7 @@ def guided(name: str, runs: int, found: Path) -> None:
     """Lets atheris choose the files by the lines of lipseg that they reach."""
     import atheris  # pyright: ignore[reportMissingImports]
 
-    folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
+    folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir=_place()))
     corpus = found / name / "corpus"
     corpus.mkdir(parents=True, exist_ok=True)
     for content in READERS[name].seeds():
@@ -713,7 +937,13 @@ def guided(name: str, runs: int, found: Path) -> None:
             return atheris.Mutate(content, most)
         return mutated(content, random.Random(seed), READERS[name].words)[:most]
 
-    options = [f"-runs={runs}", "-max_len=200000", f"-timeout={LONGEST}", "-rss_limit_mb=1500", "-print_final_stats=1"]
+    options = [
+        f"-runs={runs}",
+        f"-max_len={_LARGEST}",
+        f"-timeout={LONGEST}",
+        "-rss_limit_mb=1500",
+        "-print_final_stats=1",
+    ]
     options += [f"-artifact_prefix={found / name}/", str(corpus)]
     atheris.Setup([sys.argv[0], *options], one, custom_mutator=change)
     try:
@@ -753,6 +983,7 @@ def main() -> int:
         command += ["--seed", str(given.seed), *(["--guided"] if given.guided else [])]
         code = subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode
         if code not in (0, 1):
+            AtWork.take(FOUND / name)
             print(f"{name}: the process died with {code}; see {FOUND / name / 'at-work'}", flush=True)
         bad += code != 0
     return int(bad > 0)

@@ -5,6 +5,7 @@ Memory stays flat: crops are written to a memory-mapped file as they come, and r
 
 import csv
 import hashlib
+import math
 import os
 import shutil
 from collections import Counter
@@ -91,8 +92,8 @@ def _cut(job: tuple[str, FaceSample | Unusable, Crop]) -> _Cut:
     mouth = float(np.ptp(outer[:, 0]))
     if mouth < crop.min_mouth_px:
         return unusable(face.annotation, f"mouth narrower than {crop.min_mouth_px:g} pixels")
-    if not face.inter_ocular_px > 0:
-        return unusable(face.annotation, "the eyes lie on one point")
+    if not 0 < face.inter_ocular_px < math.inf:
+        return unusable(face.annotation, "the eyes lie on one point or infinitely far apart")
     side = crop.context * (high - low).max()
     to_image = view_to_image((low + high) / 2, np.full(2, side), crop.size_px)
     try:
