@@ -171,7 +171,9 @@ def _check_cell(column: str, kind: Callable[[str], Any]) -> Callable[[bytes, lis
             place = rows[0].index(column), rows[0].index("name")
             told = [row[place[0]] for row in rows[1:] if len(row) > max(place) and row[place[1]] == "a_1"]
             expected = kind(told[0]) if told else kind("1")
-            _require(getattr(faces[0], column) == expected, f"{column} {getattr(faces[0], column)}, not {expected}")
+            found = getattr(faces[0], column)
+            found = found.strip() if isinstance(found, str) else found
+            _require(found == expected, f"{column} {found}, not {expected}")
 
     return check
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import lipseg
+from hostile_networks import hostile_networks
 from lipseg import scheme
 from lipseg.boxes import Box
 from lipseg.data.face_shape import STATES
@@ -200,6 +201,9 @@ def write_golden(out: Path) -> None:
     images = pictures()
     dark = np.round(face("laugh", 320, 6)[0] * 0.16).astype(np.uint8)
     with whole_folder(out) as partial:
+        (partial / "hostile").mkdir()
+        for name, content in hostile_networks().items():
+            (partial / f"hostile/{name}.onnx").write_bytes(content)
         for name, image in {**images, "dark": dark}.items():
             write_png(partial / f"{name}.png", image)
         found = {name: segmenter(image) for name, image in images.items()}

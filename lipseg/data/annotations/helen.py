@@ -21,7 +21,7 @@ import numpy as np
 from lipseg import scheme
 from lipseg.data.annotations import FaceSample, Split, Unusable, coordinate
 from lipseg.data.annotations.lists import splits
-from lipseg.errors import DataError
+from lipseg.errors import DataError, shown
 from lipseg.images import IMAGE_SUFFIXES
 from lipseg.numbers import plain_number
 
@@ -132,7 +132,7 @@ def _scales(path: Path) -> dict[str, float]:
                 if not name or scale is None:
                     raise DataError(f"{path}, line {rows.line_num}: expected a name and a positive scale; {remedy}")
                 if name in scales:
-                    raise DataError(f"{path}, line {rows.line_num}: '{name}' comes twice; {remedy}")
+                    raise DataError(f"{path}, line {rows.line_num}: {shown(name)} comes twice; {remedy}")
                 scales[name] = scale
     except FileNotFoundError:
         return {}

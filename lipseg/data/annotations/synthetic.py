@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lipseg.data.annotations import FaceSample, Unusable, helen
-from lipseg.errors import DataError
+from lipseg.errors import DataError, shown
 
 STATES_FILE = "states.csv"
 COLUMNS = ("name", "state")
@@ -33,7 +33,7 @@ def _with_states(
     for face in faces:
         if isinstance(face, FaceSample):
             if face.name not in states:
-                raise DataError(f"{path}: no state for the face '{face.name}'; {_REMEDY}")
+                raise DataError(f"{path}: no state for the face {shown(face.name)}; {_REMEDY}")
             face = dataclasses.replace(face, state=states[face.name])
         yield face
 
@@ -51,7 +51,7 @@ def _states(path: Path) -> dict[str, str]:
                 if None in row or not row["name"] or not row["state"]:
                     raise DataError(f"{path}, line {rows.line_num}: expected a name and a state; {_REMEDY}")
                 if row["name"] in states:
-                    raise DataError(f"{path}, line {rows.line_num}: '{row['name']}' comes twice; {_REMEDY}")
+                    raise DataError(f"{path}, line {rows.line_num}: {shown(row['name'])} comes twice; {_REMEDY}")
                 states[row["name"]] = row["state"]
             return states
     except FileNotFoundError as error:
