@@ -15,10 +15,10 @@ from typing import Any
 
 import cv2
 import numpy as np
+from hostile_networks import hostile_networks
 from numpy.typing import NDArray
 
 import lipseg
-from hostile_networks import hostile_networks
 from lipseg import scheme
 from lipseg.boxes import Box
 from lipseg.data.face_shape import STATES
