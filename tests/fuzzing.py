@@ -2,7 +2,7 @@
 
     python tests/fuzzing.py --runs 100000                # every reader, one after the other; what `make fuzz` runs
     python tests/fuzzing.py --readers helen,boxes        # these
-    python tests/fuzzing.py --readers helen --guided     # by coverage, where atheris is installed
+    python tests/fuzzing.py --readers helen --guided --seconds 600  # by coverage, where atheris is; `make fuzz-guided`
 
 A file is a seed, or a case found before (``fuzz_cases``), with some of its bytes, numbers or lines exchanged; the same
 seed of the run gives the same files. What fails, hangs, takes more than 1 GB or kills the process is written to
@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import faulthandler
 import hashlib
+import importlib.util
 import io
 import json
 import logging
@@ -31,7 +32,7 @@ import traceback
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -918,17 +919,32 @@ def run(name: str, runs: int, seed: int, found: Path) -> tuple[int, int]:
     return results, len(failures)
 
 
-def guided(name: str, runs: int, found: Path) -> None:
-    """Lets atheris choose the files by the lines of lipseg that they reach."""
+def guided(name: str, runs: int, seconds: int, found: Path) -> None:
+    """Lets atheris choose the files by what they reach in lipseg; what it keeps is there for the next time.
+
+    It ends the process: at the first file that fails, which it writes to ``crash-HASH``.
+    """
     import atheris  # pyright: ignore[reportMissingImports]
 
+    reader, place = READERS[name], found / name
     folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir=_place()))
-    corpus = found / name / "corpus"
+    corpus = place / "corpus"
     corpus.mkdir(parents=True, exist_ok=True)
-    for content in READERS[name].seeds():
+    for content in (*reader.seeds(), *(path.read_bytes() for path in cases(name))):
         (corpus / hashlib.sha256(content).hexdigest()[:16]).write_bytes(content)
+    dictionary = place / "dictionary"
+    dictionary.write_text("".join(f'"{_escaped(word)}"\n' for word in _dictionary(reader)), encoding="ascii")
+    # What texts and patterns are compared with is told to the fuzzer too.
+    for hook in ("str", "RegEx"):
+        atheris.enabled_hooks.add(hook)
+    for module in [module for module in sys.modules if module.split(".")[0] == "lipseg"]:
+        del sys.modules[module]
     with atheris.instrument_imports(include=["lipseg"]):
-        for content in READERS[name].seeds():
+        # Readers import what they need when they are first asked.
+        import lipseg.errors
+
+        globals()["LipsegError"] = lipseg.errors.LipsegError
+        for content in reader.seeds():
             check(name, content, folder)
 
     def one(content: bytes) -> None:
@@ -937,21 +953,45 @@ def guided(name: str, runs: int, found: Path) -> None:
     def change(content: bytes, most: int, seed: int) -> bytes:
         if seed % 2:
             return atheris.Mutate(content, most)
-        return mutated(content, random.Random(seed), READERS[name].words)[:most]
+        return mutated(content, random.Random(seed), reader.words)[:most]
 
-    options = [
-        f"-runs={runs}",
-        f"-max_len={_LARGEST}",
-        f"-timeout={LONGEST}",
-        "-rss_limit_mb=1500",
-        "-print_final_stats=1",
-    ]
-    options += [f"-artifact_prefix={found / name}/", str(corpus)]
-    atheris.Setup([sys.argv[0], *options], one, custom_mutator=change)
+    options = [f"-runs={runs}", f"-max_total_time={seconds}", f"-max_len={_LARGEST}", f"-timeout={LONGEST}"]
+    options += ["-rss_limit_mb=1500", "-print_final_stats=1", f"-dict={dictionary}", f"-artifact_prefix={place}/"]
+    atheris.Setup([sys.argv[0], *options, str(corpus)], one, custom_mutator=change)
     try:
         atheris.Fuzz()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _dictionary(reader: Reader) -> list[bytes]:
+    """Returns the words that may mean something in a reader's files: common ones, its own, and those of its seeds."""
+    own = {word for seed in reader.seeds() for word in re.findall(rb"[A-Za-z_][\w.]{2,30}", seed[:20_000])}
+    return [word for word in (*_WORDS, *reader.words, *sorted(own)[:500]) if len(word) <= 60]
+
+
+def _escaped(word: bytes) -> str:
+    return "".join(chr(byte) if chr(byte).isalnum() and byte < 128 else f"\\x{byte:02x}" for byte in word)
+
+
+def _summary(name: str, lines: Iterable[str]) -> bool:
+    """Prints in a line what atheris says in many; returns whether it came to an end by itself, without a failure."""
+    first, last, stats, done = "", "", {}, False
+    for line in lines:
+        if match := re.search(r"cov: (\d+) ft: (\d+) corp: (\d+)", line):
+            first, last = first or match[1], f"{match[1]} (features {match[2]}, kept files {match[3]})"
+        elif match := re.match(r"stat::(\w+):\s+(\d+)", line):
+            stats[match[1]] = int(match[2])
+        elif line.startswith("Done "):
+            done = True
+        elif (
+            re.match(r"\s*(FuzzError|\w+Error|\w+Exception|ALARM|==\d+==|Test unit written)", line)
+            or "artifact" in line
+        ):
+            print(f"{name}: {line.strip()[:300]}", flush=True)
+    files, rate = stats.get("number_of_executed_units", 0), stats.get("average_exec_per_sec", 0)
+    print(f"{name}: {files} files by coverage, {rate} a second, edges {first} -> {last}", flush=True)
+    return done
 
 
 def main() -> int:
@@ -960,14 +1000,18 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=100_000, help="files a reader")
     parser.add_argument("--seed", type=int, default=0, help="of the changes")
     parser.add_argument("--guided", action="store_true", help="by coverage: needs atheris")
+    parser.add_argument("--seconds", type=int, default=120, help="a reader, at most, by coverage")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     names = given.readers.split(",")
+    if given.guided and not importlib.util.find_spec("atheris"):
+        print("error: --guided needs atheris; python -m pip install --no-deps atheris", file=sys.stderr)
+        return 2
     if given.alone:
         warnings.simplefilter("ignore")
         logging.disable()
         if given.guided:
-            guided(names[0], given.runs, FOUND)
+            guided(names[0], given.runs, given.seconds, FOUND)
             return 0
         began = time.monotonic()
         results, failures = run(names[0], given.runs, given.seed, FOUND)
@@ -982,7 +1026,20 @@ def main() -> int:
     for name in names:
         # A process each: what kills it, as a fault in a decoder, ends one reader alone.
         command = [sys.executable, __file__, "--alone", "--readers", name, "--runs", str(given.runs)]
-        command += ["--seed", str(given.seed), *(["--guided"] if given.guided else [])]
+        command += ["--seed", str(given.seed)]
+        if given.guided:
+            command += ["--guided", "--seconds", str(given.seconds)]
+            with subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+            ) as process:
+                assert process.stdout is not None
+                bad += not _summary(name, process.stdout)
+            continue
         code = subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode
         if code not in (0, 1):
             AtWork.take(FOUND / name)
