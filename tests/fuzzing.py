@@ -924,7 +924,7 @@ def guided(name: str, runs: int, seconds: int, found: Path) -> None:
 
     It ends the process: at the first file that fails, which it writes to ``crash-HASH``.
     """
-    import atheris  # pyright: ignore[reportMissingImports]
+    atheris: Any = importlib.import_module("atheris")
 
     reader, place = READERS[name], found / name
     folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir=_place()))
