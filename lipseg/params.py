@@ -313,7 +313,8 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
 
 # Of lists and mappings in each other: libyaml's stack, and otherwise PyYAML's time, end before their number does.
 _DEEPEST = 20
-_NUMBERS = {
+_SAME_IN_BOTH = {
+    "tag:yaml.org,2002:bool": r"(?i:true|false)",
     "tag:yaml.org,2002:int": r"[-+]?(0|[1-9][0-9]*)",
     "tag:yaml.org,2002:float": r"[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?|[-+]?\.[0-9]+([eE][-+]?[0-9]+)?|[-+]?\.\w+",
 }
@@ -323,8 +324,8 @@ def _parsed(file: TextIO) -> object:
     """Returns what a YAML file holds.
 
     Aliases are taken, but merges (``<<``) of them are not: merged over and over, a few lines become millions of keys.
-    Numbers are those that YAML 1.1, which PyYAML reads, and 1.2, which dvc reads, take for the same: not 010 (8 or 10)
-    nor 1:30 (90 or a text).
+    Values are those that YAML 1.1, which PyYAML reads, and 1.2, which dvc reads, take for the same: not 010 (8 or 10),
+    1:30 (90 or a text) or yes (true or a text).
 
     Args:
         file: open; it is read twice.
@@ -350,8 +351,8 @@ def _parsed(file: TextIO) -> object:
                     raise yaml.constructor.ConstructorError(problem=f"found {what}", problem_mark=key.start_mark)
 
         def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-            if node.tag in _NUMBERS and not re.fullmatch(_NUMBERS[node.tag], str(node.value)):
-                problem = f"found the number {shown(node.value)}; write it in decimal digits"
+            if node.tag in _SAME_IN_BOTH and not re.fullmatch(_SAME_IN_BOTH[node.tag], str(node.value)):
+                problem = f"found {shown(node.value)}: write numbers in decimal digits, and true or false"
                 raise yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark)
             return super().construct_object(node, deep)
 

@@ -245,9 +245,10 @@ _MERGES = "a: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n + 1} {{<<: [*a{n}, *a{n}, *a{
         ("- " * 50_000, "not valid YAML .nested too deeply"),
         (_MERGES, "line 2, column 10"),
         ("seed: 0\nseed: 1", "not valid YAML .found the key 'seed' a second time.*line 2"),
-        ("seed: 010", "found the number '010'; write it in decimal digits"),
-        ("seed: 1:30", "found the number '1:30'"),
-        ("seed: 1_0", "found the number '1_0'"),
+        ("seed: 010", "found '010': write numbers in decimal digits"),
+        ("seed: 1:30", "found '1:30'"),
+        ("seed: 1_0", "found '1_0'"),
+        ("seed: yes", "found 'yes': .*true or false"),
     ],
 )
 def test_the_file_is_named_on_one_line(tmp_path, text, said):
