@@ -3,7 +3,9 @@
 from itertools import islice
 
 import pytest
-from fuzzing import READERS, FuzzError, cases, check, inputs
+from fuzz_readers import READERS
+from fuzzing import cases, check, inputs
+from second_readings import FuzzError
 
 from lipseg.boxes import Box
 from lipseg.data import tracing
