@@ -478,5 +478,5 @@ READERS: dict[str, Reader] = {
     "npz": Reader(_npz_seeds, _npz),
     "images": Reader(_image_seeds, _image),
     "video": Reader(_video_seeds, _video),
-    "clips": Reader(_clips_seeds, _clips, ("clips.json", ".json: not", ".npz: not")),
+    "clips": Reader(_clips_seeds, _clips, ("clips.json", ": not the ")),
 }
