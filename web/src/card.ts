@@ -223,6 +223,7 @@ const colour = text(/^#[0-9a-f]{6}$/i, "a colour as #rrggbb");
 const words = text(/^[^\p{Cc}]{0,200}$/u, "a short text");
 const relation = object({ right: number(), down: number(), width: positive, height: positive });
 const gate = object({ shift: number(0), size: number(0), turn: nullable(number(0)) });
+// Up to 32 views go through a network at once, 100 MB of this size.
 const view = { size: whole(1, 1024) };
 const numbers = (names: string, rule = number()): Record<string, Rule> =>
   Object.fromEntries(names.split(" ").map((name) => [name, rule]));
@@ -254,7 +255,7 @@ const CONSTANTS: Record<string, Rule> = {
     long_side: whole(32, 4096),
     least_side: whole(32, 4096),
     coarse_side: whole(32, 4096),
-    // Each halves the picture of the one before; the last is the coarsest.
+    // Pixels a cell, the last the most.
     strides: list(whole(2, 256), 1, 8),
     turns: list(number(-360, 360), 0, 32),
     mean_face: list(pair, 2, 5),
