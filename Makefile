@@ -7,7 +7,7 @@ export DVC_NO_ANALYTICS := 1
 SPREAD := -n 2 --dist worksteal
 FAST := -m "not pipeline" $(SPREAD)
 
-.PHONY: help setup repro test check fast coverage pipeline web web-serve web-golden web-test release-model recalibrate-model verify-model docs docs-serve dist version fuzz audit licences floors lock clean
+.PHONY: help setup repro test check fast coverage pipeline web web-serve web-golden web-test release-model recalibrate-model verify-model docs docs-serve dist version fuzz fuzz-guided audit licences floors lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -121,8 +121,14 @@ version: setup ## write the version of pyproject.toml to the other files that ho
 	python -m tools.dist --stamp
 
 RUNS ?= 100000
+TEXTS := helen,ibug,names,states,boxes,params,card
 fuzz: setup ## every reader on RUNS=100000 damaged files each: hours; READERS=helen,boxes for some
 	nice -n 19 python tests/fuzzing.py --runs $(RUNS) $(if $(READERS),--readers $(READERS))
+
+# atheris is in no lock: it comes for few systems, and nothing else needs it.
+fuzz-guided: setup ## the readers of text by coverage, FOR=120 seconds each; READERS=npz,onnx for others
+	python -c "import atheris" 2>/dev/null || $(INSTALL) atheris
+	nice -n 19 python tests/fuzzing.py --guided --runs -1 --seconds $(or $(FOR),120) --readers $(or $(READERS),$(TEXTS))
 
 audit: setup ## known weaknesses of the locked packages, as far as the advisory service can be reached
 	python $(LOCKS)/audit.py

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lipseg import scheme
 from lipseg.errors import DataError, shown
+from lipseg.numbers import plain_number
 
 T = TypeVar("T")
 
@@ -111,10 +112,9 @@ class Box:
         Raises:
             DataError: if they are not four numbers or not a box.
         """
-        try:
-            x0, y0, x1, y1 = (float(field) for field in fields)
-        except ValueError:
-            raise DataError(f"{origin}: expected four numbers x0,y0,x1,y1, not {shown(','.join(fields))}") from None
+        x0, y0, x1, y1 = map(plain_number, fields) if len(fields) == 4 else (None,) * 4
+        if x0 is None or y0 is None or x1 is None or y1 is None:
+            raise DataError(f"{origin}: expected four numbers x0,y0,x1,y1, not {shown(','.join(fields))}")
         return cls.from_corners(x0, y0, x1, y1, origin=origin)
 
     @property

@@ -10,7 +10,7 @@ import re
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TextIO, TypeVar
 
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
@@ -298,19 +298,71 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
 
     try:
         with path.open(encoding="utf-8") as file:
-            raw = yaml.safe_load(file)
+            raw = _parsed(file)
     except FileNotFoundError as error:
         raise ParamsError(f"{path}: no such file; run from the project's folder or copy one of presets/") from error
     except OSError as error:
         raise ParamsError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except RecursionError as error:
-        raise ParamsError(f"{path}: not valid YAML (nested too deeply)") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: no text, no such date, a number of thousands of digits
         raise ParamsError(f"{path}: not valid YAML ({in_brief(error, 300)})") from error
     try:
         return parse_params(raw)
     except ParamsError as error:
         raise ParamsError(f"{path}: {error}") from error
+
+
+# Of lists and mappings in each other: libyaml's stack, and otherwise PyYAML's time, end before their number does.
+_DEEPEST = 20
+_SAME_IN_BOTH = {
+    "tag:yaml.org,2002:bool": r"(?i:true|false)",
+    "tag:yaml.org,2002:int": r"[-+]?(0|[1-9][0-9]*)",
+    "tag:yaml.org,2002:float": r"[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?|[-+]?\.[0-9]+([eE][-+]?[0-9]+)?|[-+]?\.\w+",
+}
+
+
+def _parsed(file: TextIO) -> object:
+    """Returns what a YAML file holds.
+
+    Aliases are taken, but merges (``<<``) of them are not: merged over and over, a few lines become millions of keys.
+    Values are those that YAML 1.1, which PyYAML reads, and 1.2, which dvc reads, take for the same: not 010 (8 or 10),
+    1:30 (90 or a text) or yes (true or a text).
+
+    Args:
+        file: open; it is read twice.
+
+    Raises:
+        yaml.YAMLError: if it is no YAML, holds a key twice in one place, merges, or nests too deeply.
+    """
+    import yaml
+
+    # Libyaml's parser takes a twentieth of the time of the one in Python, which some installations have alone.
+    safe: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    class Loader(safe):
+        def flatten_mapping(self, node: yaml.MappingNode) -> None:
+            known: set[str] = set()
+            for key, _ in node.value:
+                what = "a merge (<<), which is not taken here" if key.tag == "tag:yaml.org,2002:merge" else None
+                if isinstance(key, yaml.ScalarNode):
+                    # Which of two values counts would be chance; dvc refuses such a file too.
+                    what = what or (f"the key '{key.value}' a second time" if key.value in known else None)
+                    known.add(key.value)
+                if what:
+                    raise yaml.constructor.ConstructorError(problem=f"found {what}", problem_mark=key.start_mark)
+
+        def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+            if node.tag in _SAME_IN_BOTH and not re.fullmatch(_SAME_IN_BOTH[node.tag], str(node.value)):
+                problem = f"found {shown(node.value)}: write numbers in decimal digits, and true or false"
+                raise yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark)
+            return super().construct_object(node, deep)
+
+    depth = 0
+    for event in yaml.parse(file, safe):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise yaml.YAMLError("nested too deeply")
+    file.seek(0)
+    return yaml.load(file, Loader)
 
 
 def parse_params(raw: object) -> Params:

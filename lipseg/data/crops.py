@@ -7,6 +7,7 @@ memory-mapped, and so are the fingerprints and pairs from which near-duplicates 
 import csv
 import hashlib
 import io
+import math
 import os
 from array import array
 from collections import Counter
@@ -114,8 +115,8 @@ def _cut(crop: Crop, source: str, face: FaceSample | Unusable) -> _Cut:
     mouth = float(np.ptp(outer[:, 0]))
     if mouth < crop.min_mouth_px:
         return unusable(face.annotation, f"mouth narrower than {crop.min_mouth_px:g} pixels")
-    if not face.inter_ocular_px > 0:
-        return unusable(face.annotation, "the eyes lie on one point")
+    if not 0 < face.inter_ocular_px < math.inf:
+        return unusable(face.annotation, "the eyes lie on one point or infinitely far apart")
     to_image = view_to_image((low + high) / 2, np.full(2, side), crop.size_px)
     try:
         regions = region_crop(face.labels(), (height, width), to_image, crop.size_px) if face.labels else None

@@ -33,6 +33,8 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
             if not set(COLUMNS) <= set(header):
                 found = shown(",".join(header))
                 raise DataError(f"{path}, line 1: the header must be {','.join(COLUMNS)}, not {found}")
+            if twice := [name for name in COLUMNS if header.count(name) > 1]:
+                raise DataError(f"{path}, line 1: the column {twice[0]} comes twice")
             places = [header.index(name) for name in COLUMNS]
             for row in rows:
                 if not any(field.strip() for field in row):

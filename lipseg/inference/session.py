@@ -76,18 +76,21 @@ def open_network(
         session = onnxruntime.InferenceSession(
             content, options, providers=["CPUExecutionProvider"], enable_fallback=False
         )
+        # Names that are no text are found when they are asked for.
+        takes = [(given.name, given.type, given.shape) for given in session.get_inputs()]
+        there = {output.name for output in session.get_outputs()}
     except Exception as error:  # ONNX Runtime has an exception type of its own for each of its codes
         raise ModelError(
             f"{origin}: ONNX Runtime cannot load it ({in_brief(error, 300)}); get the folder again"
         ) from error
-    (given, *more), there = session.get_inputs() or [None], {output.name for output in session.get_outputs()}
-    if given is None or more or given.type != "tensor(uint8)" or list(given.shape[1:]) != [size, size, 3]:
+    name, kind, shape = takes[0] if len(takes) == 1 else ("", "", [])
+    if kind != "tensor(uint8)" or list(shape[1:]) != [size, size, 3]:
         raise ModelError(f"{origin}: does not take views of {size} x {size} pixels alone; get the folder again")
-    if isinstance(given.shape[0], int):
-        raise ModelError(f"{origin}: takes {given.shape[0]} views at a time, not any number; get the folder again")
-    if missing := [name for name in outputs if name not in there]:
+    if isinstance(shape[0], int):
+        raise ModelError(f"{origin}: takes {shape[0]} views at a time, not any number; get the folder again")
+    if missing := [output for output in outputs if output not in there]:
         raise ModelError(f"{origin}: has no output {missing[0]!r}; get the folder again")
-    wanted, name = list(outputs), given.name
+    wanted = list(outputs)
 
     def run_once(views: NDArray[np.uint8]) -> list[NDArray[Any]]:
         try:

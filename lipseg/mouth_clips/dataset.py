@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lipseg.errors import DataError
+from lipseg.errors import DataError, in_brief
 from lipseg.images import read_image
 from lipseg.mouth_clips.process import INDEX, read_index
 from lipseg.mouth_clips.rows import read_rows
@@ -166,7 +166,7 @@ def _read_frames(clip: _Clip) -> NDArray[np.uint8]:
             try:
                 return read(path, clip)
             except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-                raise DataError(f"{path}: not the frames of a clip ({error})") from error
+                raise DataError(f"{path}: not the frames of a clip ({in_brief(error)})") from error
     raise DataError(f"{clip.folder / INDEX}: names no frames of clip {clip.name}")
 
 
@@ -221,7 +221,7 @@ def _read_sound(clip: _Clip) -> tuple[NDArray[np.int16], int]:
                 if container.streams.audio:
                     return _from_aac(av, container)
     except (OSError, ValueError, EOFError, wave.Error) as error:
-        raise DataError(f"{path}: not the sound of a clip ({error})") from error
+        raise DataError(f"{path}: not the sound of a clip ({in_brief(error)})") from error
     raise DataError(f"{clip.folder / clip.name}: this clip has no sound")
 
 

@@ -167,7 +167,7 @@ def _usable(entry: dict[str, Any]) -> bool:
         and max(entry["width"], entry["height"]) <= _WIDEST
         and isinstance(entry["fps"], (int, float))
         and 0 < entry["fps"] < _LARGEST
-        and all(isinstance(name, str) and Path(name).name == name for name in names)
+        and all(isinstance(name, str) and Path(name).name == name and len(name.encode()) < 256 for name in names)
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg import scheme
-from lipseg.errors import DataError
+from lipseg.errors import DataError, in_brief
 from lipseg.formats.record import rounded
 from lipseg.mouth_clips.cutting import ClipFrame
 from lipseg.video.libraries import need
@@ -196,5 +196,5 @@ def read_rows(path: Path) -> dict[str, NDArray[Any]]:
                     [np.reshape(row[name], (-1, 2)) for name in ("outer", "inner")]
                 )
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise DataError(f"{path}: not the rows of a clip ({error})") from error
+        raise DataError(f"{path}: not the rows of a clip ({in_brief(error)})") from error
     return arrays

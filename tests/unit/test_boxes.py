@@ -24,7 +24,7 @@ def test_corners_and_arrays_are_the_same_box(cx: float, cy: float, width: float,
 
 @pytest.mark.parametrize(
     ("corners", "said"),
-    [((1, 2, 1, 4), "must be smaller"), ((1, 4, 3, 2), "must be smaller"), ((0, 0, math.nan, 1), "not finite")],
+    [((1, 2, 1, 4), "must be smaller"), ((1, 4, 3, 2), "must be smaller"), ((0, 0, math.nan, 1), "four numbers")],
 )
 def test_what_is_no_box_is_refused_with_its_origin(corners: tuple[float, ...], said: str) -> None:
     with pytest.raises(DataError, match=f"^boxes.csv, line 3: .*{said}"):
@@ -69,8 +69,11 @@ def test_parse() -> None:
         ("a,2,3,4", "expected four numbers x0,y0,x1,y1, not 'a,2,3,4'"),
         ("5,2,5,4", "x0 must be smaller than x1, not 5,2,5,4"),
         ("1,9,3,4", "y0 must be smaller than y1, not 1,9,3,4"),
-        ("nan,2,3,4", "is not finite"),
-        ("1,2,inf,4", "is not finite"),
+        ("nan,2,3,4", "expected four numbers"),
+        ("1,2,inf,4", "expected four numbers"),
+        # float() would take both: as 10, and as 12.
+        ("1_0,2,30,40", "expected four numbers"),
+        ("\u0661\u0662,2,30,40", "expected four numbers"),
     ],
 )
 def test_parse_names_the_culprit(text: str, message: str) -> None:

@@ -36,6 +36,7 @@ def test_read_boxes_by_the_names_of_the_columns_and_with_a_byte_order_mark(tmp_p
         ("", "boxes.csv, line 1: the header must be image,x0,y0,x1,y1"),
         ("a.jpg,1,2,3,4\n", "boxes.csv, line 1: the header must be"),
         ("image;x0;y0;x1;y1\n", "boxes.csv, line 1: the header must be"),
+        ("image,x0,y0,x1,y1,x0\n", "boxes.csv, line 1: the column x0 comes twice"),
         ("image,x0,y0,x1,y1\n", "boxes.csv: holds no boxes"),
         ("image,x0,y0,x1,y1\na.jpg,1,2,3\n", "boxes.csv, line 2: expected 5 fields, found 4"),
         ("image,x0,y0,x1,y1\na.jpg,1,2,3,4\nb.jpg,1,2,x,4\n", "boxes.csv, line 3: expected four numbers"),

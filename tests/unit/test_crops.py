@@ -245,8 +245,9 @@ def spoilt(change):
     [
         (lambda face: {"points_px": face.points_px[:20]}, "not 56 finite lip points"),
         (lambda face: {"points_px": face.points_px * np.nan}, "not 56 finite lip points"),
-        (lambda face: {"inter_ocular_px": 0.0}, "the eyes lie on one point"),
-        (lambda face: {"inter_ocular_px": float("nan")}, "the eyes lie on one point"),
+        (lambda face: {"inter_ocular_px": 0.0}, "the eyes lie on one point or infinitely far apart"),
+        (lambda face: {"inter_ocular_px": float("nan")}, "the eyes lie on one point or infinitely far apart"),
+        (lambda face: {"inter_ocular_px": float("inf")}, "the eyes lie on one point or infinitely far apart"),
         (lambda face: {"points_px": face.points_px + np.array([200, 0])}, "lip points outside the image"),
     ],
 )

@@ -80,7 +80,10 @@ def test_windows_line_endings_byte_order_marks_and_blank_ends_are_fine(root):
     np.testing.assert_array_equal(faces[2].points_px, points()[58:114])
 
 
-@pytest.mark.parametrize("row", ["12.0", "1 , 2 , 3", "x , 2", "", "1 ; 2", "nan , 1", "1 , inf", "1 2"])
+@pytest.mark.parametrize(
+    "row",
+    ["12.0", "1 , 2 , 3", "x , 2", "", "1 ; 2", "nan , 1", "1 , inf", "1 2", "1_0 , 2", "1 , \u0662", "1 , 1e7"],
+)
 def test_a_malformed_line_makes_one_face_unusable_and_is_named(root, row):
     rows = ["1.0 , 2.0"] * 194
     rows[6] = row
@@ -208,6 +211,8 @@ def test_scales_of_pictures_that_were_made_smaller(root):
         ("name,factor\na,1\n", "line 1: expected the columns name and scale"),
         ("name,scale\na,0.5\nb,0\n", "line 3: expected a name and a positive scale"),
         ("name,scale\na,inf\n", "line 2: expected a name and a positive scale"),
+        ("name,scale\na,1e-320\n", "line 2: expected a name and a positive scale"),
+        ("name,scale,scale\na,1,2\n", "line 1: the column name or scale comes twice"),
         ("name,scale\na,half\n", "line 2: expected a name and a positive scale"),
         ("name,scale\na\n", "line 2: expected a name and a positive scale"),
         ("name,scale\n,0.5\n", "line 2: expected a name and a positive scale"),

@@ -66,7 +66,7 @@ def test_windows_line_endings_byte_order_mark_blanks_and_spacing_are_fine(root):
     np.testing.assert_array_equal(faces[2].points_px, faces[0].points_px)
 
 
-@pytest.mark.parametrize("row", ["1.0", "1 2 3", "x 2", "1,2", "nan 1", "1 inf"])
+@pytest.mark.parametrize("row", ["1.0", "1 2 3", "x 2", "1,2", "nan 1", "1 inf", "1_0 2", "1 \u0662", "1e7 1"])
 def test_a_malformed_line_makes_one_face_unusable_and_is_named(root, row):
     rows = ["1.0 2.0"] * 68
     rows[4] = row

@@ -232,7 +232,25 @@ def test_a_crop_holds_every_jittered_view_of_it():
         parse_params(changed(view__margin=2.0))
 
 
-@pytest.mark.parametrize(("text", "said"), [("a: [", "not valid YAML"), ("seed: 0", "data: missing")])
+# What would take minutes, or count otherwise than it looks.
+_MERGES = "a: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n + 1} {{<<: [*a{n}, *a{n}, *a{n}, *a{n}]}}\n" for n in range(14))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: [", "not valid YAML"),
+        ("seed: 0", "data: missing"),
+        ("a: " + "{" * 50_000, "not valid YAML .nested too deeply"),
+        ("- " * 50_000, "not valid YAML .nested too deeply"),
+        (_MERGES, "line 2, column 10"),
+        ("seed: 0\nseed: 1", "not valid YAML .found the key 'seed' a second time.*line 2"),
+        ("seed: 010", "found '010': write numbers in decimal digits"),
+        ("seed: 1:30", "found '1:30'"),
+        ("seed: 1_0", "found '1_0'"),
+        ("seed: yes", "found 'yes': .*true or false"),
+    ],
+)
 def test_the_file_is_named_on_one_line(tmp_path, text, said):
     path = tmp_path / "params.yaml"
     path.write_text(text, encoding="utf-8")

@@ -15,6 +15,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from hostile_networks import hostile_networks
 from numpy.typing import NDArray
 
 import lipseg
@@ -200,6 +201,9 @@ def write_golden(out: Path) -> None:
     images = pictures()
     dark = np.round(face("laugh", 320, 6)[0] * 0.16).astype(np.uint8)
     with whole_folder(out) as partial:
+        (partial / "hostile").mkdir()
+        for name, content in hostile_networks().items():
+            (partial / f"hostile/{name}.onnx").write_bytes(content)
         for name, image in {**images, "dark": dark}.items():
             write_png(partial / f"{name}.png", image)
         found = {name: segmenter(image) for name, image in images.items()}

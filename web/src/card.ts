@@ -1,7 +1,8 @@
 /** The model's card: the one source of every number that the library computes with. */
 
 import type { Box } from "./box.js";
-import { LipsegError } from "./errors.js";
+import { inBrief, LipsegError } from "./errors.js";
+import { flag, list, nullable, number, object, record, type Rule, text, Unfit, whole } from "./rules.js";
 
 /** Where an average mouth lies in a face box, in the box's sides. */
 export interface Relation {
@@ -208,16 +209,110 @@ export const CASCADE = "cascade.onnx";
 export const LOCATOR = "locator.onnx";
 const FORMAT = 5;
 
-const SECTIONS: readonly (keyof Constants)[] = ["detector", "finding", "tracking", "drawing", "lipstick"];
-const RUNTIME: readonly (keyof Runtime)[] = [
-  "view",
-  "components",
-  "locator",
-  "thresholds",
-  "reference",
-  "conventions",
-  "scheme",
-];
+/** Bytes of a network, at most, as in Python. */
+export const MOST_BYTES = 256 * 2 ** 20;
+/** Bytes of a card. */
+export const MOST_CARD_BYTES = 32 * 2 ** 20;
+
+const positive = number(1e-6);
+const share = number(0, 1);
+const landmark = whole(0, 4095);
+const pair = list(number(), 2);
+const matrix = list(list(number(), 3), 3);
+const colour = text(/^#[0-9a-f]{6}$/i, "a colour as #rrggbb");
+const words = text(/^[^\p{Cc}]{0,200}$/u, "a short text");
+const relation = object({ right: number(), down: number(), width: positive, height: positive });
+const gate = object({ shift: number(0), size: number(0), turn: nullable(number(0)) });
+// Up to 32 views go through a network at once, 100 MB of this size.
+const view = { size: whole(1, 1024) };
+const numbers = (names: string, rule = number()): Record<string, Rule> =>
+  Object.fromEntries(names.split(" ").map((name) => [name, rule]));
+
+const RUNTIME: Record<string, Rule> = {
+  view: object({ ...view, shape: text(/^(square|stretch)$/, "square or stretch"), margin: number(0, 1e4) }),
+  components: whole(1, 4096),
+  locator: nullable(object({ view: object({ ...view, margin: number(1e-3, 100) }), relation, passes: whole(1, 16) })),
+  thresholds: object({
+    calibrated: flag,
+    ...numbers(
+      "min_score min_presence clear_presence sure_presence doubt face_guess mouth_guess smallest_mouth_px same_mouth",
+    ),
+  }),
+  reference: words,
+  conventions: record(object({ offset: list(number(), 0, 8192), pixels: pair })),
+  scheme: object({
+    points: whole(8, 4096),
+    outer: list(whole(0, 4096), 2),
+    inner: list(whole(0, 4096), 2),
+    outer_corners: list(landmark, 2),
+    inner_corners: list(landmark, 2),
+  }),
+};
+
+const CONSTANTS: Record<string, Rule> = {
+  detector: object({
+    file: text(/^\w[\w.-]{0,100}$/, "the name of a file in the model's folder"),
+    long_side: whole(32, 4096),
+    least_side: whole(32, 4096),
+    coarse_side: whole(32, 4096),
+    // Pixels a cell, the last the most.
+    strides: list(whole(2, 256), 1, 8),
+    turns: list(number(-360, 360), 0, 32),
+    mean_face: list(pair, 2, 5),
+    // Each face that passes costs a view; with less than this, every cell of a picture is one.
+    ...numbers("threshold turned_score", number(0.1, 1)),
+    same_box: share,
+    ...numbers("small_px dark lifted", number(0)),
+  }),
+  finding: object({
+    no_face: words,
+    no_mouth: words,
+    average_face: relation,
+    whole_faces: list(number(1e-3, 100), 0, 32),
+    widths: pair,
+    around: number(1, 4),
+    ...numbers("same_face flattest smallest", number(0)),
+  }),
+  tracking: object({
+    params: object({
+      ...numbers("detect_every search_every patience unconfirmed", whole(1, 1e6)),
+      keep_lost_s: number(0),
+      min_score: nullable(number()),
+      max_mouths: nullable(whole(1, 1e6)),
+      smooth: nullable(object(numbers("min_cutoff beta speed_cutoff", number(0)))),
+      new_people: flag,
+    }),
+    ...numbers("followed jump first", gate),
+    ...numbers("fps longest_step_s", positive),
+    ...numbers("lost_size lost_shift lost_shift_per_s lost_most same_mouth held_shift held_size held_roll", number(0)),
+    ...numbers("highest smallest_px new_innovation velocity_weight innovation_weight", number(0)),
+  }),
+  drawing: object({
+    upper_middle: list(landmark, 1, 64),
+    lower_middle: list(landmark, 1, 64),
+    labels: list(colour, 4),
+    ...numbers("outer inner lips", colour),
+    matte_lines: whole(1, 64),
+    mask_fine: whole(1, 64),
+  }),
+  lipstick: object({
+    finishes: record(object(numbers("texture highlights shine", number(0, 10)))),
+    cones: matrix,
+    lab: matrix,
+    lines: whole(1, 64),
+    widest_blur: number(0.1, 100),
+    ...numbers("band edge opening_edge open", pair),
+    ...numbers("memory feather texture rim rim_average rim_excess darken lighten not_lips_blur grey", number(0, 10)),
+  }),
+};
+
+const CARD_RULE = object({
+  files: record(
+    object({ bytes: whole(1, MOST_BYTES), sha256: text(/^[0-9a-f]{64}$/, "a SHA-256 in hexadecimal") }),
+  ),
+  runtime: object(RUNTIME),
+  constants: object(CONSTANTS),
+});
 
 /**
  * Returns the card that a file holds.
@@ -227,33 +322,54 @@ const RUNTIME: readonly (keyof Runtime)[] = [
  * @throws LipsegError naming the file and the key that is missing or cannot be used
  */
 export function parseCard(text: string, origin: string): Card {
-  let card: Partial<Card>;
+  let card: unknown;
   try {
-    card = JSON.parse(text) as Partial<Card>;
+    card = JSON.parse(text);
   } catch {
     throw new LipsegError(`${origin}: no readable model card; write the folder again with make web`);
   }
-  if (card.format !== FORMAT) {
-    throw new LipsegError(`${origin}: a model of format ${String(card.format)}; this library reads format ${FORMAT}`);
+  const format = typeof card === "object" && card !== null && "format" in card ? card.format : undefined;
+  if (format !== FORMAT) {
+    const shown = inBrief(JSON.stringify(format) ?? "none", 40);
+    throw new LipsegError(`${origin}: a model of format ${shown}; this library reads format ${FORMAT}`);
   }
-  const missing =
-    RUNTIME.find((key) => card.runtime?.[key] === undefined) ??
-    SECTIONS.find((key) => card.constants?.[key] === undefined) ??
-    (card.files?.[CASCADE] ? undefined : CASCADE);
-  if (missing !== undefined) {
-    throw new LipsegError(`${origin}: "${missing}" is missing; write the folder for the browser with make web`);
-  }
-  const { conventions, scheme } = card.runtime!;
-  for (const [name, convention] of Object.entries(conventions)) {
-    if (!finite(convention.offset, 2 * scheme.points) || !finite(convention.pixels, 2)) {
-      throw new LipsegError(`${origin}: the convention "${name}" is damaged; get the folder again`);
-    }
+  try {
+    CARD_RULE(card, "");
+    fits(card as Card);
+  } catch (error) {
+    if (!(error instanceof Unfit)) throw error;
+    throw new LipsegError(`${origin}: ${inBrief(error.message)}; write the folder for the browser again with make web`);
   }
   return card as Card;
 }
 
-function finite(numbers: unknown, count: number): boolean {
-  return Array.isArray(numbers) && numbers.length === count && numbers.every(Number.isFinite);
+/** Refuses a card of which parts that are sound by themselves do not fit each other. */
+function fits({ files, runtime, constants }: Card): void {
+  const { points, outer, inner, outer_corners, inner_corners } = runtime.scheme;
+  for (const name of runtime.locator ? [CASCADE, LOCATOR] : [CASCADE]) {
+    if (!Object.hasOwn(files, name)) throw new Unfit(`files.${name}`, "there, and is missing");
+  }
+  for (const [name, convention] of Object.entries(runtime.conventions)) {
+    const at = `runtime.conventions.${name.slice(0, 40)}.offset`;
+    if (convention.offset.length !== 2 * points) throw new Unfit(at, `a list of ${2 * points}`);
+  }
+  for (const [name, [start, end]] of Object.entries({ outer, inner })) {
+    if (!(start < end && end <= points)) throw new Unfit(`runtime.scheme.${name}`, `a part of the ${points} landmarks`);
+  }
+  const { upper_middle, lower_middle } = constants.drawing;
+  const within = (corners: number[], [start, end]: [number, number]): boolean =>
+    corners.every((corner) => corner >= start && corner < end);
+  // The outer contour's far corner is counted from its own first landmark, which is the first of all.
+  if (outer[0] !== 0 || !within(outer_corners, outer)) throw new Unfit("runtime.scheme.outer_corners", "in the contour");
+  if (!within(inner_corners, inner)) throw new Unfit("runtime.scheme.inner_corners", "in the contour");
+  if (upper_middle.length !== lower_middle.length || !within([...upper_middle, ...lower_middle], [0, points])) {
+    throw new Unfit("constants.drawing.upper_middle", "landmarks, as many as in lower_middle");
+  }
+  const { strides } = constants.detector;
+  if (strides.some((stride) => strides.at(-1)! % stride)) throw new Unfit("constants.detector.strides", "parts of the last");
+  if (runtime.view.shape === "square" && !(runtime.view.margin >= 1e-3 && runtime.view.margin <= 100)) {
+    throw new Unfit("runtime.view.margin", "a number from 0.001 to 100");
+  }
 }
 
 /** Returns where an average face has its mouth, or the other way round: see `Relation` in Python. */

@@ -3,7 +3,7 @@
 import { type Box, makeBox, side, withoutDoubles, wrapped } from "./box.js";
 import type { DetectorConstants } from "./card.js";
 import { apply } from "./geometry.js";
-import type { Network } from "./network.js";
+import type { Network, Wanted } from "./network.js";
 import type { Picture, Raster } from "./picture.js";
 import { shrunk, turned } from "./resample.js";
 
@@ -22,16 +22,21 @@ interface Row {
   score: number;
 }
 
-const KINDS = ["cls", "obj", "bbox", "kps"] as const;
+/** The network's outputs for each stride, and the numbers that they have for each cell. */
+const KINDS = { cls: 1, obj: 1, bbox: 4, kps: 10 };
 
 export class YuNet implements FaceDetector {
-  private readonly wanted: string[];
-
   constructor(
     private readonly network: Network,
     private readonly constants: DetectorConstants,
-  ) {
-    this.wanted = KINDS.flatMap((kind) => constants.strides.map((stride) => `${kind}_${stride}`));
+  ) {}
+
+  /** Returns the outputs for a picture of so many pixels. */
+  private wanted(columns: number, rows: number): Wanted {
+    const each = this.constants.strides.map((stride) => [stride, (columns / stride) * (rows / stride)] as const);
+    return Object.fromEntries(
+      Object.entries(KINDS).flatMap(([kind, count]) => each.map(([stride, cells]) => [`${kind}_${stride}`, count * cells])),
+    );
   }
 
   /** Yields the faces that each attempt finds; runs only as far as it is asked. */
@@ -108,7 +113,7 @@ export class YuNet implements FaceDetector {
         blob[to + 2 * rows * columns] = raster.data[from]!;
       }
     }
-    const out = await this.network.run("float32", blob, [1, 3, rows, columns], this.wanted);
+    const out = await this.network.run("float32", blob, [1, 3, rows, columns], this.wanted(columns, rows));
     const found: Row[] = [];
     for (const stride of this.constants.strides) {
       const [cls, obj] = [out[`cls_${stride}`]!, out[`obj_${stride}`]!];

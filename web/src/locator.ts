@@ -9,7 +9,7 @@ import { warp } from "./resample.js";
 
 /** Middles of a mouth box's sides: left, right, top, bottom. */
 const POINTS = 4;
-export const LOCATOR_OUTPUTS = ["points_unit", "presence"];
+export const LOCATOR_OUTPUTS = { points_unit: 2 * POINTS, presence: 1 };
 
 export interface Sighting {
   mouth: Box;

@@ -1,10 +1,13 @@
 /** Networks in ONNX Runtime. */
 
 import * as wasm from "onnxruntime-web/wasm";
-import { LipsegError } from "./errors.js";
+import { inBrief, LipsegError } from "./errors.js";
+import { checkOnnx } from "./onnxFile.js";
 
 type Runtime = typeof wasm;
 export type Outputs = Record<string, Float32Array>;
+/** The outputs that are wanted, and how many numbers each has for a view. */
+export type Wanted = Readonly<Record<string, number>>;
 
 /** What the networks run on: WebAssembly, the graphics card, or whichever of the two answers sooner here. */
 export type Backend = "wasm" | "webgpu" | "fastest";
@@ -51,6 +54,7 @@ export class Network {
     private readonly runtime: Runtime,
     private readonly session: wasm.InferenceSession,
     readonly backend: "wasm" | "webgpu",
+    private readonly origin: string,
   ) {}
 
   /**
@@ -58,9 +62,10 @@ export class Network {
    *
    * @param content of the ONNX file
    * @param origin what the file is called in messages
-   * @throws LipsegError if it is no network that ONNX Runtime can load
+   * @throws LipsegError if it is no network that ONNX Runtime can load, or asks for what no network of lipseg needs
    */
   static async open(content: Uint8Array, origin: string, backend: "wasm" | "webgpu" = "wasm"): Promise<Network> {
+    checkOnnx(content, origin);
     try {
       const runtime = backend === "webgpu" ? ((await import("onnxruntime-web/webgpu")) as unknown as Runtime) : wasm;
       if (runtime !== wasm) set(told, runtime);
@@ -69,43 +74,68 @@ export class Network {
         graphOptimizationLevel: "all",
         logSeverityLevel: 4,
       });
-      return new Network(runtime, session, backend);
+      return new Network(runtime, session, backend, origin);
     } catch (error) {
-      throw new LipsegError(`${origin}: ONNX Runtime cannot load it (${String(error).slice(0, 300)})`);
+      throw new LipsegError(`${origin}: ONNX Runtime cannot load it (${inBrief(error)})`);
     }
   }
 
-  /** Returns outputs by their names; whole numbers come as floats too. */
-  async run(type: "uint8" | "float32", data: Uint8Array | Float32Array, shape: number[], wanted: string[]): Promise<Outputs> {
-    const tensor =
-      type === "uint8"
-        ? new this.runtime.Tensor("uint8", data as Uint8Array, shape)
-        : new this.runtime.Tensor("float32", data as Float32Array, shape);
-    const found = await this.session.run({ [this.session.inputNames[0]!]: tensor }, wanted);
+  /**
+   * Returns outputs by their names; whole numbers come as floats too.
+   *
+   * @param wanted how many numbers each output must have
+   * @throws LipsegError if the network does not run, or gives other than so many finite numbers
+   */
+  async run(type: "uint8" | "float32", data: Uint8Array | Float32Array, shape: number[], wanted: Wanted): Promise<Outputs> {
     const outputs: Outputs = {};
-    for (const name of wanted) {
-      const values = found[name]!.data;
-      outputs[name] = values instanceof BigInt64Array ? Float32Array.from(values, Number) : (values as Float32Array);
+    try {
+      const tensor =
+        type === "uint8"
+          ? new this.runtime.Tensor("uint8", data as Uint8Array, shape)
+          : new this.runtime.Tensor("float32", data as Float32Array, shape);
+      const found = await this.session.run({ [this.session.inputNames[0]!]: tensor }, Object.keys(wanted));
+      for (const [name, count] of Object.entries(wanted)) {
+        const values = found[name]!.data;
+        if (values.length !== count) throw new Misfit(`gives ${values.length} numbers as "${name}", not ${count}`);
+        if (values instanceof Float32Array) outputs[name] = values;
+        else if (values instanceof BigInt64Array) outputs[name] = Float32Array.from(values, Number);
+        else throw new Misfit(`gives "${name}" as another type of number than lipseg's networks do`);
+        if (!finite(outputs[name])) throw new Misfit(`gives what is no number as "${name}"`);
+      }
+    } catch (error) {
+      const what = error instanceof Misfit ? error.message : `ONNX Runtime cannot run it (${inBrief(error)})`;
+      throw new LipsegError(`${this.origin}: ${what}; get the folder again`);
     }
     return outputs;
   }
 
-  /** Returns the outputs for `size` x `size` RGB views, any number of them. */
-  async look(views: readonly Uint8Array[], size: number, wanted: string[]): Promise<Outputs> {
+  /** Returns the outputs for `size` x `size` RGB views, any number of them; throws as `run` does. */
+  async look(views: readonly Uint8Array[], size: number, wanted: Wanted): Promise<Outputs> {
     const parts: Outputs[] = [];
     for (let start = 0; start < views.length; start += CHUNK) {
       const chunk = views.slice(start, start + CHUNK);
       const data = new Uint8Array(3 * size * size * chunk.length);
       chunk.forEach((view, index) => data.set(view, index * view.length));
-      parts.push(await this.run("uint8", data, [chunk.length, size, size, 3], wanted));
+      const counts = Object.fromEntries(Object.entries(wanted).map(([name, each]) => [name, each * chunk.length]));
+      parts.push(await this.run("uint8", data, [chunk.length, size, size, 3], counts));
     }
     if (parts.length === 1) return parts[0]!;
-    return Object.fromEntries(wanted.map((name) => [name, joined(parts.map((part) => part[name]!))]));
+    return Object.fromEntries(Object.keys(wanted).map((name) => [name, joined(parts.map((part) => part[name]!))]));
   }
 
   async release(): Promise<void> {
     await this.session.release();
   }
+}
+
+/** A network that gives what none of lipseg's does. */
+class Misfit extends Error {}
+
+/** A number less itself is 0, and no number where it is infinite or none: many times faster than asking each. */
+function finite(values: Float32Array): boolean {
+  let sum = 0;
+  for (let at = 0; at < values.length; at++) sum += values[at]! - values[at]!;
+  return sum === 0;
 }
 
 function joined(arrays: readonly Float32Array[]): Float32Array {
@@ -123,7 +153,7 @@ export async function openViews(
   content: Uint8Array,
   origin: string,
   size: number,
-  wanted: string[],
+  wanted: Wanted,
   backend: Backend,
 ): Promise<Network> {
   if (backend !== "fastest") return Network.open(content, origin, backend);
@@ -142,7 +172,7 @@ export async function openViews(
 }
 
 /** Returns the milliseconds of the quickest of a few runs. */
-async function timed(network: Network, size: number, wanted: string[]): Promise<number> {
+async function timed(network: Network, size: number, wanted: Wanted): Promise<number> {
   const view = [new Uint8Array(3 * size * size)];
   let best = Infinity;
   for (let run = 0; run < 5; run++) {

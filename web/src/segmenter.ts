@@ -1,15 +1,25 @@
 /** The public class: pictures in, lips out; see lipseg/inference/segmenter.py. */
 
 import { type Box, boxAround, type Corners, givenBox, near, type Point, withoutDoubles } from "./box.js";
-import { CARD, CASCADE, type Card, type Convention, LOCATOR, parseCard } from "./card.js";
+import {
+  CARD,
+  CASCADE,
+  type Card,
+  type Convention,
+  LOCATOR,
+  MOST_BYTES,
+  MOST_CARD_BYTES,
+  parseCard,
+  type Runtime,
+} from "./card.js";
 import { conventionOf, drawnBy } from "./conventions.js";
 import { type FaceDetector, YuNet } from "./detector.js";
-import { LipsegError } from "./errors.js";
+import { inBrief, LipsegError } from "./errors.js";
 import { type Affine, fromUnit, mouthView } from "./geometry.js";
 import { type Detections, extentOf, type Lips, makeLips } from "./lips.js";
 import { Locator, LOCATOR_OUTPUTS } from "./locator.js";
 import { type Candidate, candidate, findMouths } from "./mouths.js";
-import { configure, Network, openViews, type RuntimeOptions, startRuntime } from "./network.js";
+import { configure, Network, openViews, type RuntimeOptions, startRuntime, type Wanted } from "./network.js";
 import { type ImageSource, openPicture, type Picture } from "./picture.js";
 import { type Part, partShown, warp, warpPart } from "./resample.js";
 import { Tracker } from "./tracking/tracker.js";
@@ -32,7 +42,10 @@ export interface SegmentOptions {
   boxes?: readonly (Corners | Box)[];
 }
 
-const OUTPUTS = ["points_unit", "component", "responsibilities", "score"];
+/** The cascade's outputs, and the numbers that each has for a view. */
+function outputs({ scheme, components }: Runtime): Wanted {
+  return { points_unit: 2 * scheme.points, component: 1, responsibilities: components, score: 1 };
+}
 
 /** What the model sees of a mouth. */
 interface View {
@@ -69,7 +82,7 @@ export class LipSegmenter {
     // All at once: what the card names for certain comes while it is being read.
     const content = fetched(new URL(CASCADE, folder));
     content.catch(() => {});
-    const card = parseCard(new TextDecoder().decode(await fetched(new URL(CARD, folder))), CARD);
+    const card = parseCard(new TextDecoder().decode(await fetched(new URL(CARD, folder), MOST_CARD_BYTES)), CARD);
     const { runtime, constants } = card;
     const convention = conventionOf(runtime, options.convention);
     const backend = options.backend ?? "wasm";
@@ -77,7 +90,7 @@ export class LipSegmenter {
     const network = async (name: string, content = fetched(new URL(name, folder))): Promise<Uint8Array> =>
       checked(await content, name, card);
     const [cascade, located, faces] = await Promise.all([
-      network(CASCADE, content).then((content) => openViews(content, CASCADE, runtime.view.size, OUTPUTS, backend)),
+      network(CASCADE, content).then((content) => openViews(content, CASCADE, runtime.view.size, outputs(runtime), backend)),
       runtime.locator &&
         network(LOCATOR).then((content) => openViews(content, LOCATOR, runtime.locator!.view.size, LOCATOR_OUTPUTS, "wasm")),
       own ?? fetched(new URL(constants.detector.file, folder)).then((content) => Network.open(content, constants.detector.file)),
@@ -85,11 +98,11 @@ export class LipSegmenter {
     const locator = located && new Locator(located, runtime.locator!, constants.finding.smallest);
     const detector = faces instanceof Network ? new YuNet(faces, constants.detector) : faces;
     const made = new LipSegmenter(card, cascade, locator, detector, convention, options);
-    // A network runs once when it is opened, so that a model that does not fit is told now.
-    const { size } = runtime.view;
-    const found = await cascade.look([new Uint8Array(3 * size * size)], size, OUTPUTS);
-    if (found["points_unit"]!.length !== 2 * runtime.scheme.points || found["responsibilities"]!.length !== runtime.components) {
-      throw new LipsegError(`${CASCADE}: gives arrays of other shapes than ${CARD} says; get the folder again`);
+    // Each network runs once when it is opened, so that a model that does not fit is told now.
+    await cascade.look([new Uint8Array(3 * runtime.view.size ** 2)], runtime.view.size, outputs(runtime));
+    if (located) {
+      const { size } = runtime.locator!.view;
+      await located.look([new Uint8Array(3 * size ** 2)], size, LOCATOR_OUTPUTS);
     }
     return made;
   }
@@ -185,7 +198,7 @@ export class LipSegmenter {
     const found = await this.cascade.look(
       views.map(({ pixels }) => pixels),
       view.size,
-      OUTPUTS,
+      outputs(this.card.runtime),
     );
     return views.map(({ box, map }, row) => {
       const landmarks = fromUnit(found["points_unit"]!, 2 * scheme.points * row, scheme.points, view.size, map);
@@ -233,15 +246,39 @@ function single([x, y]: Point): Point {
   return [Math.fround(x), Math.fround(y)];
 }
 
-async function fetched(url: URL): Promise<Uint8Array> {
+/** Returns a file's content; of a file of more bytes than `most` nothing is kept. */
+async function fetched(url: URL, most = MOST_BYTES): Promise<Uint8Array> {
   let response: Response;
   try {
     response = await fetch(url);
   } catch (error) {
-    throw new LipsegError(`${url.pathname}: cannot be fetched (${String(error)})`);
+    throw new LipsegError(`${url.pathname}: cannot be fetched (${inBrief(error)})`);
   }
   if (!response.ok) throw new LipsegError(`${url.pathname}: cannot be fetched (${response.status} ${response.statusText})`);
-  return new Uint8Array(await response.arrayBuffer());
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  if (!response.body) return new Uint8Array();
+  const reader = response.body.getReader();
+  try {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      length += part.value.length;
+      if (length > most) {
+        void reader.cancel();
+        throw new LipsegError(`${url.pathname}: larger than ${most >> 20} MB, and so no file of a model`);
+      }
+      parts.push(part.value);
+    }
+  } catch (error) {
+    if (error instanceof LipsegError) throw error;
+    throw new LipsegError(`${url.pathname}: cannot be fetched (${inBrief(error)})`);
+  }
+  const content = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    content.set(part, at);
+    at += part.length;
+  }
+  return content;
 }
 
 /** Refuses a network that is not the one that the card was written for; hashes where the browser offers them. */

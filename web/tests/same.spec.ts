@@ -35,7 +35,7 @@ for (const [index, known] of golden.views.entries()) {
       const seen = h.resample.warpPart(part, second, view.size);
       const again = seen.reduce((sum, value, at) => sum + Math.abs(value - secondPixels[at]!), 0) / own.length;
       const network = await h.network("cascade.onnx");
-      const said = await network.look([pixels], view.size, ["points_unit", "score", "component"]);
+      const said = await network.look([pixels], view.size, { points_unit: 2 * scheme.points, score: 1, component: 1 });
       const points = h.geometry.fromUnit(said["points_unit"]!, 0, scheme.points, view.size, h.geometry.IDENTITY);
       return { map, difference, again, points, score: said["score"]![0]!, component: said["component"]![0]! };
     }, known);

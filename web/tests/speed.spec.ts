@@ -58,7 +58,7 @@ test("a tracked frame, one thread", async ({ page }) => {
       const pixels = h.resample.warp(picture, map, view.size);
       times.warp.push(performance.now() - begin);
       const asked = performance.now();
-      await cascade.look([pixels], view.size, ["points_unit", "score"]);
+      await cascade.look([pixels], view.size, { points_unit: 112, score: 1 });
       times.network.push(performance.now() - asked);
     }
     return times;

@@ -18,9 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipseg.errors import DataError
+from lipseg.numbers import plain_number
 from lipseg.scheme import Points
 
 Split = Literal["train", "test"]
+
+# No picture reaches farther. What lies there is damage, which a distance between eyes would take for a huge face.
+_FARTHEST_PX = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,13 @@ class Listing(Iterator[Unread | Unusable]):
 
 Reader = Callable[[Path], Iterator[FaceSample | Unusable]]
 Lister = Callable[[Path], Iterator[Unread | FaceSample | Unusable]]
+
+
+def coordinate(text: str) -> float | None:
+    """Returns the coordinate in pixels that a text holds; None for no number and for one beyond any picture."""
+    value = plain_number(text)
+    return None if value is None or abs(value) > _FARTHEST_PX else value
+
 
 _READERS: dict[str, Reader | str] = {
     "celebamask": "lipseg.data.annotations.celebamask",

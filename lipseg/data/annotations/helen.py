@@ -11,8 +11,8 @@ Names are Flickr's number of the photo and a number in it: faces of one photo ar
 """
 
 import csv
-import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -20,10 +20,11 @@ from pathlib import Path
 import numpy as np
 
 from lipseg import scheme
-from lipseg.data.annotations import FaceSample, Listing, Split, Unread, Unusable, read_all
+from lipseg.data.annotations import FaceSample, Listing, Split, Unread, Unusable, coordinate, read_all
 from lipseg.data.annotations.lists import splits
-from lipseg.errors import DataError
+from lipseg.errors import DataError, shown
 from lipseg.images import IMAGE_SUFFIXES
+from lipseg.numbers import plain_number
 
 # Lines of two decimal numbers that could be pixels, as nearly all files have nothing else.
 _NUMBER = r"[ \t]*-?[0-9]{1,6}(?:\.[0-9]{1,20})?[ \t]*"
@@ -143,12 +144,14 @@ def _scales(path: Path) -> dict[str, float]:
             rows = csv.DictReader(file)
             if not {"name", "scale"} <= set(rows.fieldnames or ()):
                 raise DataError(f"{path}, line 1: expected the columns name and scale; {remedy}")
+            if {"name", "scale"} & {column for column, count in Counter(rows.fieldnames or ()).items() if count > 1}:
+                raise DataError(f"{path}, line 1: the column name or scale comes twice; {remedy}")
             for row in rows:
                 name, scale = (row["name"] or "").strip(), _positive(row["scale"])
                 if not name or scale is None:
                     raise DataError(f"{path}, line {rows.line_num}: expected a name and a positive scale; {remedy}")
                 if name in scales:
-                    raise DataError(f"{path}, line {rows.line_num}: '{name}' comes twice; {remedy}")
+                    raise DataError(f"{path}, line {rows.line_num}: {shown(name)} comes twice; {remedy}")
                 scales[name] = scale
     except FileNotFoundError:
         return {}
@@ -158,12 +161,9 @@ def _scales(path: Path) -> dict[str, float]:
 
 
 def _positive(text: str | None) -> float | None:
-    """Returns the positive, finite number that a cell holds, or None."""
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return number if 0 < number < math.inf else None
+    """Returns the positive number that a cell holds, whose inverse is finite too, or None."""
+    number = plain_number(text or "")
+    return number if number is not None and 1e-6 < number < 1e6 else None
 
 
 def _points(lines: list[str]) -> scheme.Points | int:
@@ -181,15 +181,12 @@ def _points(lines: list[str]) -> scheme.Points | int:
 
 
 def _point(line: str) -> tuple[float, float] | None:
-    """Returns (x, y) of a line "x , y", or None where it is anything else or not finite."""
+    """Returns (x, y) of a line "x , y", or None where it is anything else."""
     cells = line.split(",")
     if len(cells) != 2:
         return None
-    try:
-        x, y = float(cells[0]), float(cells[1])
-    except ValueError:
-        return None
-    return (x, y) if math.isfinite(x) and math.isfinite(y) else None
+    x, y = map(coordinate, cells)
+    return None if x is None or y is None else (x, y)
 
 
 def _text(path: Path) -> str:

@@ -10,7 +10,6 @@
 Pixels count from 1 (Sagonas et al., "300 Faces in-the-Wild Challenge", 2013).
 """
 
-import math
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -18,7 +17,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from lipseg import scheme
-from lipseg.data.annotations import FaceSample, Listing, Split, Unread, Unusable, read_all
+from lipseg.data.annotations import FaceSample, Listing, Split, Unread, Unusable, coordinate, read_all
 from lipseg.errors import DataError
 from lipseg.images import IMAGE_SUFFIXES
 
@@ -104,12 +103,10 @@ def _parse(lines: list[str]) -> scheme.Points:
 
 def _point(number: int, line: str) -> tuple[float, float]:
     """Returns (x, y) of a line "x y"."""
-    try:
-        x, y = (float(cell) for cell in line.split())
-    except ValueError as error:
-        raise _MalformedError(number, f"expected 'x y' in pixels, found '{line[:40]}'") from error
-    if not (math.isfinite(x) and math.isfinite(y)):
-        raise _MalformedError(number, f"the coordinates must be finite, found '{line[:40]}'")
+    cells = line.split()
+    x, y = map(coordinate, cells) if len(cells) == 2 else (None, None)
+    if x is None or y is None:
+        raise _MalformedError(number, f"expected 'x y' in pixels, found '{line[:40]}'")
     return x, y
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lipseg.data.annotations import Split
-from lipseg.errors import DataError
+from lipseg.errors import DataError, shown
 
 TRAIN, TEST = "trainnames.txt", "testnames.txt"
 
@@ -23,7 +23,7 @@ def splits(root: Path, layout: str) -> dict[str, Split]:
     if both := sorted(set(train) & set(test)):
         name = both[0]
         raise DataError(
-            f"{root / TEST}, line {test[name]}: '{name}' is also in {TRAIN}, line {train[name]}; "
+            f"{root / TEST}, line {test[name]}: {shown(name)} is also in {TRAIN}, line {train[name]}; "
             "remove it from one of the two"
         )
     if not train and not test:

@@ -8,7 +8,7 @@ from operator import length_hint
 from pathlib import Path
 
 from lipseg.data.annotations import FaceSample, Listing, Unread, Unusable, faces_of, helen, read_all
-from lipseg.errors import DataError
+from lipseg.errors import DataError, shown
 
 STATES_FILE = "states.csv"
 COLUMNS = ("name", "state")
@@ -46,7 +46,7 @@ def _with_state(unread_face: Unread, state: str | None, path: Path) -> FaceSampl
     if isinstance(face, Unusable):
         return face
     if state is None:
-        raise DataError(f"{path}: no state for the face '{face.name}'; {_REMEDY}")
+        raise DataError(f"{path}: no state for the face {shown(face.name)}; {_REMEDY}")
     return dataclasses.replace(face, state=state)
 
 
@@ -63,7 +63,7 @@ def _states(path: Path) -> dict[str, str]:
                 if None in row or not row["name"] or not row["state"]:
                     raise DataError(f"{path}, line {rows.line_num}: expected a name and a state; {_REMEDY}")
                 if row["name"] in states:
-                    raise DataError(f"{path}, line {rows.line_num}: '{row['name']}' comes twice; {_REMEDY}")
+                    raise DataError(f"{path}, line {rows.line_num}: {shown(row['name'])} comes twice; {_REMEDY}")
                 states[row["name"]] = row["state"]
             return states
     except FileNotFoundError as error:

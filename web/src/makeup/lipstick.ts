@@ -51,7 +51,8 @@ export class Lipstick {
     this.known = card.constants.lipstick;
     this.scheme = card.runtime.scheme;
     this.oklab = new Oklab(this.known.cones, this.known.lab);
-    const finish = this.known.finishes[style.finish ?? "satin"];
+    const name = style.finish ?? "satin";
+    const finish = Object.hasOwn(this.known.finishes, name) ? this.known.finishes[name] : undefined;
     if (!finish) {
       throw new LipsegError(`"${style.finish}" is no finish; choose ${Object.keys(this.known.finishes).join(", ")}`);
     }

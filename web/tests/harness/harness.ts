@@ -1,6 +1,7 @@
 /** The library and its rooms, within reach of the tests' `page.evaluate`. */
 
 import * as box from "../../src/box.js";
+import { parseCard } from "../../src/card.js";
 import { YuNet } from "../../src/detector.js";
 import * as geometry from "../../src/geometry.js";
 import * as lipseg from "../../src/index.js";
@@ -63,6 +64,7 @@ const harness = {
   network,
   LOCATOR_OUTPUTS,
   makeLips,
+  parseCard,
   mouthOf,
   YuNet,
   openPicture,
