@@ -12,7 +12,7 @@ import atexit
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import jax
@@ -114,6 +114,14 @@ class Spread:
             return jax.make_array_from_process_local_data(sharding, whole, whole.shape)
 
         return jax.tree.map(laid, tree)
+
+
+def on_host() -> AbstractContextManager[Any]:
+    """Makes JAX compute on the host's CPU: on a GPU what a batch needs would wait for the step that is under way."""
+    try:
+        return jax.default_device(jax.local_devices(backend="cpu")[0])
+    except RuntimeError:  # JAX_PLATFORMS leaves it out
+        return nullcontext()
 
 
 def leads() -> bool:

@@ -259,7 +259,8 @@ def _batches(
 
     def make(k: int) -> Batch:
         views = sample_views(crops, chunks[k], view, augment, np.random.default_rng(seeds[k]))
-        shown = np.asarray(_in_place(views.points_unit, too_much[views.face, views.mirrored.astype(int)]))
+        with devices.on_host():
+            shown = np.asarray(_in_place(views.points_unit, too_much[views.face, views.mirrored.astype(int)]))
         return Batch(
             views.images,
             views.points_unit,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, Project
+from .conftest import Project
 
 pytestmark = pytest.mark.pipeline
 
@@ -31,7 +31,6 @@ def one(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A copy of the finished run, in which a toy has been trained on 1, 2 and 4 of four simulated devices."""
     project = finished.copy(tmp_path_factory.mktemp("devices") / "one")
     project.set_params({"train_base.epochs": EPOCHS})
-    project.env["PYTHONPATH"] = str(ROOT)
     with_four = Project(project.root, {**project.env, "XLA_FLAGS": "--xla_force_host_platform_device_count=4"})
     with_four.run(sys.executable, "-m", "tests.pipeline.toy", "1", "2", "4")
     return project
