@@ -10,7 +10,12 @@ T = TypeVar("T")
 
 
 def progress(
-    iterable: Iterable[T] | None = None, *, total: int | None = None, desc: str = "", unit: str = "it"
+    iterable: Iterable[T] | None = None,
+    *,
+    total: int | None = None,
+    desc: str = "",
+    unit: str = "it",
+    quiet: bool = False,
 ) -> "tqdm[T]":
     """Returns a progress bar with rate and remaining time over an iterable (or to be updated by hand).
 
@@ -19,6 +24,7 @@ def progress(
         total: how many items there will be.
         desc: what is being done, for the left end of the bar.
         unit: name of one item.
+        quiet: show nothing, where another process tells how far the work of all is.
     """
     live = sys.stderr.isatty()
     return tqdm(  # pyright: ignore[reportReturnType]  (tqdm is typed as empty without an iterable)
@@ -26,6 +32,7 @@ def progress(
         total=total,
         desc=desc,
         unit=f" {unit}",
+        disable=quiet,
         file=sys.stderr,
         dynamic_ncols=live,
         ncols=None if live else 110,

@@ -1,9 +1,12 @@
 """Trains the teachers, and has them annotate the training faces."""
 
+from argparse import Namespace
+
 import stages
 from lipseg.data.crop_set import load_crops
 from lipseg.data.tables import write_arrays, write_rows
 from lipseg.params import Net, TrainBase, ViewParams, as_dict, load_params
+from lipseg.training import devices
 from lipseg.training.checkpoint import Checkpoint, fingerprint
 from lipseg.training.distillation import teach
 from stages.code import code_of
@@ -12,7 +15,11 @@ _COLUMNS = ("teacher", "epoch", "loss", "landmark", "mask", "map", "train_nme", 
 
 
 def main() -> None:
-    at = stages.paths(__doc__, crops="folder of the crops", out="npz file of the landmarks", history="CSV file")
+    train(stages.paths(__doc__, crops="folder of the crops", out="npz file of the landmarks", history="CSV file"))
+
+
+@devices.together()
+def train(at: Namespace) -> None:
     params, crops = load_params(), load_crops(at.crops)
     count = params.teach.teachers
     # Key by key: what the base network's size and epochs are is nothing to the teachers, which are not trained again.
@@ -50,6 +57,8 @@ def main() -> None:
         seed=params.seed,
         checkpoints=saved.__getitem__,
     )
+    if not devices.leads():
+        return
     write_rows(at.history, taught.history or [dict.fromkeys(_COLUMNS, "")])
     write_arrays(at.out, points_px=taught.points_px)
     for checkpoint in saved:

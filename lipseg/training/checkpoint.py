@@ -2,11 +2,14 @@
 
 A checkpoint's name is a digest of everything that it was made from: data, parameters, code. So it is never resumed for
 others. When the work is done it is removed.
+
+Of several processes at one piece of work the first reads and writes its checkpoint; the others are told what is in it.
 """
 
 import hashlib
 import json
 import shutil
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ import numpy as np
 
 from lipseg.errors import ModelError
 from lipseg.model.weights import Arrays, load_arrays, save_arrays
+from lipseg.training import devices
 
 DEFAULT_ROOT = Path(".checkpoints")
 
@@ -50,21 +54,39 @@ class Checkpoint:
         self.path = self.folder / f"{key}.safetensors"
 
     def load(self) -> tuple[Arrays, dict[str, Any]] | None:
-        """Returns arrays and description of the latest save, or None where there is none to go on from."""
-        if not self.path.exists():
-            return None
-        try:
-            return load_arrays(self.path)
-        except ModelError:  # written by a machine that died mid-way: start afresh
-            return None
+        """Returns arrays and description of the latest save, or None where there is none to go on from.
+
+        Raises:
+            LipsegError: if there are several processes and not all are at the same work.
+        """
+        devices.agree(self.path.stem)
+        saved = _read(self.path) if devices.leads() else None
+        content = devices.from_first(self.path.read_bytes() if saved else b"")
+        if devices.leads() or not content:
+            return saved
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / self.path.name
+            copy.write_bytes(content)
+            return _read(copy)
 
     def save(self, arrays: Arrays, meta: dict[str, Any]) -> None:
         """Replaces the checkpoint, whole or not at all."""
-        save_arrays(self.path, arrays, meta)
+        if devices.leads():
+            save_arrays(self.path, arrays, meta)
 
     def clear(self) -> None:
         """Removes this checkpoint and older ones of the same kind."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if devices.leads():
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _read(path: Path) -> tuple[Arrays, dict[str, Any]] | None:
+    if not path.exists():
+        return None
+    try:
+        return load_arrays(path)
+    except ModelError:  # written by a machine that died mid-way: start afresh
+        return None
 
 
 def pack(tree: Any) -> Arrays:

@@ -16,6 +16,7 @@ from lipseg.model.nets import BaseNet
 from lipseg.model.offsets import SourceOffsets, Tree, annotated_radius, without_offset
 from lipseg.params import Augment
 from lipseg.progress import progress
+from lipseg.training import devices
 
 _BATCH = 64
 
@@ -35,8 +36,9 @@ def extract_features(
     the jittered validation views that the heads are chosen on. The landmarks are made what the first source's
     annotators would have given for pictures that are not mirrored (``SourceOffsets``)."""
     sources, radius = SourceOffsets(crops.sources), annotated_radius(crops)
+    spread = devices.Spread(_BATCH, "extract")
 
-    @jax.jit
+    @spread.compiled
     def encode(images: Any, points: Any, mirrored: Any, source: Any, radius: Any) -> tuple[jax.Array, ...]:
         encoded = nnx.merge(*nnx.split(net)).encode(normaliser(images), train=False)
         too_much = sources.of(offsets, source, mirrored, radius)
@@ -53,7 +55,8 @@ def extract_features(
         for rows in fixed_batches(len(found), _BATCH):
             face = found.face[rows]
             known = crops.source[face].astype(np.int32), radius[face]
-            encoded = encode(found.images[rows], found.points_unit[rows], found.mirrored[rows], *known)
+            batch = (found.images[rows], found.points_unit[rows], found.mirrored[rows], *known)
+            encoded = encode(*spread.split(batch))
             columns.append(tuple(np.asarray(column) for column in encoded))
             bar.update(len(np.unique(rows)))
         n = len(found)

@@ -24,8 +24,8 @@ from lipseg.geometry import View
 from lipseg.model.nets import BaseNet, build_net, place, similarity_frame
 from lipseg.model.offsets import SourceOffsets, Tree, annotated_radius, without_offset
 from lipseg.params import Augment, Net, TrainBase
-from lipseg.prefetch import prefetch
 from lipseg.progress import progress
+from lipseg.training import devices
 from lipseg.training.checkpoint import Checkpoint, pack, unpack
 from lipseg.training.losses import contour_error, dense_losses, landmark_loss, nme
 from lipseg.training.optim import base_optimiser, ema
@@ -104,7 +104,8 @@ def fit_base(
     radius = annotated_radius(crops)
     steps = max(1, len(faces_shown(crops, train.repeats, train.source_weights, seed, 0)) // train.batch_size)
     optimiser = base_optimiser(train, steps * train.epochs)
-    step, evaluate = _make_steps(graph, optimiser, train, normaliser, offsets)
+    spread = devices.Spread(train.batch_size, "train_base.batch_size")
+    step, evaluate = _make_steps(graph, optimiser, train, normaliser, offsets, spread)
     shown = validation_views(crops, view, train.validate_on, seed)
     validation = shown, crops.source[shown.face].astype(np.int32), radius[shown.face]
 
@@ -113,8 +114,9 @@ def fit_base(
     state, best = start, (params, stats)
     if (saved := checkpoint.load()) is not None:
         (state, best), history = unpack(saved[0], (state, best)), saved[1]["history"]
+    state, best = spread.everywhere((state, best))
 
-    bar = progress(total=train.epochs * steps, desc=name, unit="steps")
+    bar = progress(total=train.epochs * steps, desc=name, unit="steps", quiet=not devices.leads())
     bar.update(len(history) * steps)
     while not _finished(history, train):
         started, epoch = time.perf_counter(), len(history)
@@ -122,9 +124,9 @@ def fit_base(
         maps = view.size // 2 if net_params.kind == "hourglass" else 1
         totals = np.zeros(5)
         pending = None
-        too_much = _offsets_of_all(offsets, state.mean_params["offsets"], crops.source, radius)
+        too_much = _offsets_of_all(offsets, spread.here(state.mean_params["offsets"]), crops.source, radius)
         faces = faces_shown(crops, train.repeats, train.source_weights, seed, epoch)
-        for batch in _batches(crops, faces, view, augment, train, maps, radius, too_much, rng):
+        for batch in _batches(crops, faces, view, augment, train, maps, radius, too_much, rng, spread):
             state, metrics = step(state, batch)
             # Fetch the previous step's figures while this one runs.
             totals += 0 if pending is None else np.asarray(pending)
@@ -155,8 +157,9 @@ def fit_base(
         bar.set_postfix_str(f"val error {100 * error:.2f}% (best {100 * min(lowest, error):.2f}%)")
         checkpoint.save(pack((state, best)), {"history": history})
     bar.close()
-    nnx.update(net, best[0]["net"], best[1])
-    return Fitted(net, jax.tree.map(np.asarray, best[0]["offsets"]), history)
+    params, stats = spread.here(best)
+    nnx.update(net, params["net"], stats)
+    return Fitted(net, jax.tree.map(np.asarray, params["offsets"]), history)
 
 
 def _finished(history: list[dict[str, float]], train: TrainBase) -> bool:
@@ -184,6 +187,7 @@ def _make_steps(
     train: TrainBase,
     normaliser: Normaliser,
     offsets: SourceOffsets,
+    spread: devices.Spread,
 ) -> Any:
     def forward(params: Any, stats: Any, images: jax.Array, *, training: bool) -> Any:
         net = nnx.merge(graph, params, stats, copy=True)
@@ -204,7 +208,7 @@ def _make_steps(
         figures = jnp.stack([loss, landmark, mask, spread, nme(points, truth, iod).mean()])
         return loss, (nnx.state(net, nnx.BatchStat), figures)
 
-    @jax.jit
+    @spread.compiled
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, jax.Array]:
         gradient = jax.grad(objective, has_aux=True)
         grads, (stats, figures) = gradient(state.params, state.stats, batch)
@@ -213,7 +217,7 @@ def _make_steps(
         means = ema((state.mean_params, state.mean_stats), (params, stats), train.average, state.step)
         return TrainState(params, stats, inner, *means, state.step + 1), figures
 
-    @jax.jit
+    @spread.compiled
     def errors(params: Any, stats: Any, images: Any, points: Any, iod: Any, source: Any, radius: Any) -> jax.Array:
         _, encoded, found = forward(params["net"], stats, images, training=False)
         too_much = offsets.of(params["offsets"], source, jnp.zeros(len(source), bool), radius)
@@ -224,7 +228,7 @@ def _make_steps(
         columns = (views.images, views.points_unit, views.iod_unit, source, radius)
         found = []
         for rows in fixed_batches(len(views), train.batch_size):
-            found.append(errors(params, stats, *(column[rows] for column in columns)))
+            found.append(errors(params, stats, *spread.split(tuple(column[rows] for column in columns))))
         error, found_nme = np.concatenate(found)[: len(views)].mean(0)
         return float(error), float(found_nme)
 
@@ -241,6 +245,7 @@ def _batches(
     radius: NDArray[np.float32],
     too_much: NDArray[np.float32],
     rng: np.random.Generator,
+    spread: devices.Spread,
 ) -> Iterator[Batch]:
     """Returns one epoch of shuffled, augmented batches, prefetched in a thread of its own.
 
@@ -254,7 +259,8 @@ def _batches(
 
     def make(k: int) -> Batch:
         views = sample_views(crops, chunks[k], view, augment, np.random.default_rng(seeds[k]))
-        shown = np.asarray(_in_place(views.points_unit, too_much[views.face, views.mirrored.astype(int)]))
+        with devices.on_host():
+            shown = np.asarray(_in_place(views.points_unit, too_much[views.face, views.mirrored.astype(int)]))
         return Batch(
             views.images,
             views.points_unit,
@@ -265,4 +271,4 @@ def _batches(
             region_targets(crops, views, shown, map_size),
         )
 
-    return prefetch(make, range(len(chunks)), 1)
+    return spread.batches(make, len(chunks))

@@ -23,8 +23,8 @@ from lipseg.inference.locator import Locator
 from lipseg.inference.runtime import LocatorConstants
 from lipseg.model.locator import LocatorNet, build_locator, look_of
 from lipseg.params import Locate
-from lipseg.prefetch import prefetch
 from lipseg.progress import progress
+from lipseg.training import devices
 from lipseg.training.checkpoint import Checkpoint, pack, unpack
 from lipseg.training.faces import learnt_relation
 from lipseg.training.locator_batches import LocatorBatch, Sampler, varied
@@ -65,6 +65,7 @@ def fit_locator(faces: FaceSet, crops: CropSet, params: Locate, seed: int, *, ch
     optimiser = locator_optimiser(params.learning_rate, total)
     state = (weights, stats, optimiser.init(weights))
     mean = (weights, stats)
+    spread = devices.Spread(params.batch_size + _others(params), "locate.batch_size and half of it")
 
     def objective(weights: Any, stats: Any, batch: LocatorBatch) -> Any:
         model = nnx.merge(graph, weights, stats, copy=True)
@@ -78,7 +79,7 @@ def fit_locator(faces: FaceSet, crops: CropSet, params: Locate, seed: int, *, ch
         loss = _POINT_WEIGHT * points + _MAP_WEIGHT * maps + presence
         return loss, (nnx.state(model, nnx.BatchStat), jnp.stack([loss, points, maps, presence]))
 
-    @jax.jit
+    @spread.compiled
     def step(state: Any, mean: Any, batch: LocatorBatch, count: jax.Array) -> Any:
         weights, stats, inner = state
         grads, (stats, figures) = jax.grad(objective, has_aux=True)(weights, stats, batch)
@@ -89,11 +90,12 @@ def fit_locator(faces: FaceSet, crops: CropSet, params: Locate, seed: int, *, ch
     history: list[dict[str, float]] = []
     if (saved := checkpoint.load()) is not None:
         (state, mean), history = unpack(saved[0], (state, mean)), saved[1]["history"]
-    bar = progress(total=total, desc="locate", unit="steps")
+    state, mean = spread.everywhere((state, mean))
+    bar = progress(total=total, desc="locate", unit="steps", quiet=not devices.leads())
     bar.update(len(history) * steps)
     for epoch in range(len(history), params.epochs):
         figures = np.zeros(4)
-        for k, batch in enumerate(_epoch(train, params, steps, np.random.default_rng((seed, 23, epoch)))):
+        for k, batch in enumerate(_epoch(train, params, steps, np.random.default_rng((seed, 23, epoch)), spread)):
             state, mean, found = step(state, mean, batch, np.float32(epoch * steps + k))
             figures += np.asarray(found) / steps
             bar.update(1)
@@ -104,7 +106,7 @@ def fit_locator(faces: FaceSet, crops: CropSet, params: Locate, seed: int, *, ch
         )
         checkpoint.save(pack((state, mean)), {"history": history})
     bar.close()
-    nnx.update(net, *mean)
+    nnx.update(net, *spread.here(mean))
     own = faces.found & ~faces.background
     own &= crops.split[faces.face] == "train"
     squares = [Box.square(*square) for square in faces.face_boxes[own]]
@@ -210,12 +212,19 @@ def _mapped(box: Box, to: Affine) -> Box:
     return Box(x, y, box.width * to.scale, box.height * to.scale, box.roll)
 
 
-def _epoch(sampler: Sampler, params: Locate, steps: int, rng: np.random.Generator) -> Iterator[LocatorBatch]:
+def _others(params: Locate) -> int:
+    """Returns how many pictures without a mouth come into every batch."""
+    return max(1, params.batch_size // 2)
+
+
+def _epoch(
+    sampler: Sampler, params: Locate, steps: int, rng: np.random.Generator, spread: devices.Spread
+) -> Iterator[LocatorBatch]:
     """Returns one epoch of batches, prefetched in a thread of its own."""
     order = np.resize(rng.permutation(sampler.rows), steps * params.batch_size).reshape(steps, -1)
     seeds = rng.integers(0, 2**63, steps)
 
     def make(k: int) -> LocatorBatch:
-        return sampler.batch(order[k], max(1, params.batch_size // 2), np.random.default_rng(seeds[k]))
+        return sampler.batch(order[k], _others(params), np.random.default_rng(seeds[k]))
 
-    return prefetch(make, range(steps), 1)
+    return spread.batches(make, steps)
