@@ -158,9 +158,7 @@ class LipSegmenter:
             return cut_views(pixels, [Candidate(whole_picture(height, width, runtime.view))], runtime.view)
         found = find_mouths(pixels, detector, runtime, self.predictor.locator, self._min_score)
         again = runtime.thresholds.calibrated
-        return cut_views(
-            pixels, found.mouths, runtime.view, found=True, reason=found.reason, again=again, later=later
-        )
+        return cut_views(pixels, found.mouths, runtime.view, found=True, reason=found.reason, again=again, later=later)
 
     def predict_views(self, cuts: Sequence[MouthViews]) -> list[Detections]:
         """Returns the lips of several pictures from their views, all views through the model at once.
