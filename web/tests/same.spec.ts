@@ -43,7 +43,7 @@ for (const [index, known] of golden.views.entries()) {
     [[a, b, c], [d, e, f]].flat().forEach((value, at) => expect(value).toBeCloseTo(known.matrix.flat()[at]!, 9));
     expect(found.difference).toBeLessThan(0.25);
     expect(found.again).toBeLessThan(0.25);
-    expect(farthest(found.points, known.points)).toBeLessThan(0.1);
+    expect(farthest(found.points, known.points)).toBeLessThan(0.01);
     expect(found.score).toBeCloseTo(known.score, 3);
     expect(found.component).toBe(known.component);
   });
@@ -59,7 +59,7 @@ for (const known of golden.locator) {
       const picture = await h.openPicture(await h.bitmap(`${known.picture}.png`));
       const map = h.geometry.viewToImage(face, view.margin * width, view.margin * height, view.size);
       const pixels = h.bytes(known.pixels);
-      const own = h.resample.warp(picture, map, view.size);
+      const own = h.resample.warp(picture, map, view.size, true);
       const difference = own.reduce((sum, value, at) => sum + Math.abs(value - pixels[at]!), 0) / own.length;
       const network = await h.network("locator.onnx");
       const said = await network.look([pixels], view.size, h.LOCATOR_OUTPUTS);
