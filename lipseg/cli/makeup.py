@@ -58,7 +58,7 @@ def makeup(
             min=0.0,
             max=1.0,
             metavar="SCORE",
-            help="Paint no mouth found with a lower score, and say so. [default: the model's own; 0 paints all]",
+            help="Paint no mouth found with a lower score, and say so. [default: 0.05; 0 paints all]",
         ),
     ] = None,
     model: ModelOption = DEFAULT_MODEL,
@@ -85,10 +85,11 @@ def makeup(
     boxes = boxes_of([image.path for image in images], mouth_box, mouth_boxes)
 
     from lipseg.progress import progress
+    from lipseg.tracking.params import TrackParams
 
     # Everything that is found is wanted here, in order to say what is left unpainted.
     segmenter = load_segmenter(model, detector, None if min_score is None else 0.0, threads)
-    least = segmenter.min_score if min_score is None else min_score
+    least = TrackParams().min_score if min_score is None else min_score  # below it, a video's mouths are lost too
     failed = 0
     jobs = list(zip((image.path for image in images), targets, strict=True))
     for path, target in progress(jobs, total=len(jobs), unit="file") if len(jobs) > 1 else jobs:

@@ -170,7 +170,7 @@ def test_nothing_is_overwritten_without_force(lips):
 class Scored(Open):
     """A calibrated model with a score for each of its mouths."""
 
-    runtime = replace(Open.runtime, thresholds=Thresholds(calibrated=True, min_score=0.05, doubt=0.0))
+    runtime = replace(Open.runtime, thresholds=Thresholds(calibrated=True, min_score=0.5, doubt=0.0))
     scores: tuple[float, ...] = ()
 
     def __call__(self, views):

@@ -21,7 +21,7 @@ function lipstickOf(style: LipstickStyle): Lipstick {
 }
 
 /** Of a photo's lips those that are painted: a mouth that is probably none stays bare, as in a video and as `lipseg makeup` has it. */
-const sure = ({ lips }: Detections): Wearer[] => lips.filter(({ score }) => score >= segmenter.minScore);
+const sure = ({ lips }: Detections): Wearer[] => lips.filter(({ score }) => score >= segmenter.card.constants.tracking.params.min_score);
 
 async function painted(image: ImageBitmap, wearers: readonly Wearer[], style: LipstickStyle | null): Promise<Pick<Answer, "patches" | "painting">> {
   const start = performance.now();
