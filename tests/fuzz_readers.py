@@ -53,7 +53,7 @@ def _check_faces(faces: Any) -> None:
 
     for face in faces:
         if isinstance(face, Unusable):
-            require(bool(face.reason) and face.line >= 0, f"no reason: {face}")
+            require(0 < len(face.reason) < 600 and face.line >= 0, f"no reason, or a long one: {str(face)[:300]}")
             continue
         require(isinstance(face, FaceSample), f"neither a face nor a reason: {type(face).__name__}")
         require(face.points_px.shape == (56, 2), f"shape {face.points_px.shape}")

@@ -18,7 +18,7 @@ import numpy as np
 
 from lipseg import scheme
 from lipseg.data.annotations import FaceSample, Listing, Split, Unread, Unusable, coordinate, read_all
-from lipseg.errors import DataError
+from lipseg.errors import DataError, shown
 from lipseg.images import IMAGE_SUFFIXES
 
 
@@ -90,7 +90,7 @@ def _parse(lines: list[str]) -> scheme.Points:
     for number, line in enumerate(lines[:start], start=1):
         key, _, value = line.partition(":")
         if key.strip().lower() == "n_points" and value.strip() != str(scheme.IBUG_POINTS):
-            raise _MalformedError(number, f"expected n_points: {scheme.IBUG_POINTS}, found '{value.strip()}'")
+            raise _MalformedError(number, f"expected n_points: {scheme.IBUG_POINTS}, found {shown(value.strip())}")
     if "}" not in lines[start:]:
         raise _MalformedError(len(lines), "the file ends before '}'; it may be cut off")
     end = lines.index("}", start)
