@@ -38,9 +38,10 @@ def noise(seed: int) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(small).resize((128, 96), Image.Resampling.BICUBIC))
 
 
-def content_of(folder: Path) -> dict[str, bytes]:
-    """Returns the bytes of every file below a folder, hidden ones too."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+def content_of(path: Path) -> dict[str, bytes]:
+    """Returns the bytes of every file below a folder, hidden ones too, or of a file (under the name ".")."""
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return {file.relative_to(path).as_posix(): file.read_bytes() for file in files}
 
 
 def killed_after(seconds: float, command: list[str], place: Path) -> int:

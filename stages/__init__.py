@@ -5,6 +5,7 @@ Each runs alone, without DVC: ``python -m stages.crop --help``.
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -46,9 +47,12 @@ def paths(description: str | None, **options: str) -> argparse.Namespace:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Runs a stage; an error meant for the user ends it with one line on stderr and exit code 1."""
+    """Runs a stage; an error meant for the user ends it with one line on stderr and exit code 1, Ctrl-C with 130."""
     try:
         main()
     except LipsegError as error:
         print(f"error: {one_line(str(error))}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        print("error: interrupted; the same command again goes on", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)

@@ -257,9 +257,9 @@ class _Pictures:
         self.count += 1
         return self.count - 1
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failure: object, *_: object) -> None:
         # The number of pictures is known only at the end, so the header comes last.
-        if self.count:
+        if self.count and failure is None:
             self.raw.seek(0)
             with self.npy.open("wb") as file:
                 header = {"descr": "|u1", "fortran_order": False, "shape": (self.count, *self.shape)}

@@ -1,9 +1,12 @@
 """What a dvc that was killed leaves half-written does not stand in the next one's way."""
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +30,7 @@ def test_half_a_file_of_locks_is_removed(tmp_path, locks, content):
     locks.write_text(content)
     done = mend(tmp_path)
     assert done.returncode == 0
-    assert done.stderr == ".dvc/tmp/rwlock: was left half-written by a run that was killed; removed\n"
+    assert done.stderr == ".dvc/tmp/rwlock: left by a run that was killed; removed\n"
     assert not locks.exists()
 
 
@@ -36,15 +39,48 @@ def test_a_file_of_locks_stays(tmp_path, locks):
     assert (mend(tmp_path).returncode, locks.exists()) == (0, True)
 
 
-def test_what_a_living_dvc_is_writing_stays(tmp_path, locks):
+def noted(pid):
+    info = {"pid": pid, "cmd": "dvc repro"}
+    return json.dumps({"write": {"/here/data/crops": info}, "read": {"/here/data/synthetic": [info]}})
+
+
+@pytest.mark.parametrize("held", ["lock", "rwlock.lock"])
+def test_what_a_living_dvc_is_writing_stays(tmp_path, locks, held):
+    """Of the locks that dvc holds, the first is there whenever no stage's command runs."""
     from zc.lockfile import LockFile
 
     locks.write_text('{"wri')
-    guard = LockFile(str(locks.with_name("rwlock.lock")))
+    guard = LockFile(str(locks.with_name(held)))
     try:
-        assert (mend(tmp_path).returncode, locks.exists()) == (0, True)
+        done = mend(tmp_path)
     finally:
         guard.close()
+    assert (done.returncode, locks.exists()) == (1, True)
+    assert done.stderr == "error: a dvc is at work in this folder; wait for its end\n"
+
+
+def test_a_dvc_whose_stage_runs_is_told_and_nothing_is_touched(tmp_path, locks):
+    locks.write_text(noted(os.getpid()))
+    (tmp_path / "dvc.lock").write_text("half")
+    done = mend(tmp_path)
+    assert (done.returncode, locks.exists()) == (1, True)
+    said = f"error: a dvc is at work in this folder (process {os.getpid()}: dvc repro); wait for its end\n"
+    assert done.stderr == said
+
+
+def test_the_number_of_a_killed_dvc_is_given_to_another_process(tmp_path, locks):
+    """Soon after a start of the machine it is: dvc itself would refuse to run."""
+    locks.write_text(noted(os.getpid()))
+    long_ago = psutil.Process().create_time() - 3600
+    os.utime(locks, (long_ago, long_ago))
+    done = mend(tmp_path)
+    assert (done.returncode, locks.exists()) == (0, False)
+    assert done.stderr == ".dvc/tmp/rwlock: left by a run that was killed; removed\n"
+
+
+def test_the_locks_of_a_dvc_that_is_gone_are_left_to_dvc(tmp_path, locks):
+    locks.write_text(noted(1 << 22))  # one more than the largest number of a process
+    assert (mend(tmp_path).returncode, locks.exists()) == (0, True)
 
 
 @pytest.mark.parametrize(
