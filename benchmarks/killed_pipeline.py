@@ -10,7 +10,8 @@ With --stage, single stages are killed and run again in a copy of the results, w
 imported everything forks for each run. Half of the moments are drawn over the whole run, the other half from its first
 output on. Every other run begins without the stage's outputs, as DVC begins one; the others find what there is. After
 each kill every output must be whole, old, or absent; then the stage runs undisturbed (with --every 5, after each fifth)
-and must leave the bytes of one that was never killed, and nothing temporary. The code is that of this checkout, the data PROJECT's.
+and must leave the bytes of one that was never killed, and nothing temporary. The code is that of this checkout, the
+data PROJECT's.
 """
 
 import argparse

@@ -109,9 +109,10 @@ def _noted() -> dict[int, str]:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        return SCHEMA(json.loads(path.read_text(encoding="utf-8")))
+        noted: Any = SCHEMA(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, Invalid):
         return None
+    return noted
 
 
 def _is_alive(pid: int) -> bool:
