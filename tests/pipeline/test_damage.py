@@ -106,7 +106,6 @@ def test_a_second_run_is_refused_and_the_first_ends_undisturbed(copied: Project)
     assert cached(copied, "reports/index.html").stat().st_size == 0
     assert first.returncode == 0, rest
     assert content_of(copied.root / "data/statistics") == expected
-    assert copied.stage("mend").returncode == 0
     assert copied.repro() == []
 
 
@@ -132,9 +131,10 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(finished: Project, tmp_pat
         assert done.stderr.splitlines()[-1] == "error: data/crops: cannot be written (No space left on device)"
         assert project.partials() == []
         assert content_of(project.root / "data/crops") == expected
-        # When DVC puts what a stage has made into its cache.
+        # When DVC puts what a stage has made into its cache: with the old outputs' place there is room for the crops
+        # twice, which the stage needs for a moment, but not for all outputs twice.
         shutil.rmtree(project.root / ".dvc/cache")
-        leave(900_000)
+        leave(len(expected["images.npy"]))
         stopped = project.dvc("repro", "--force", "--single-item", "crop", check=False)
         assert stopped.returncode != 0
         assert "No space left on device" in stopped.stderr
