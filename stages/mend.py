@@ -8,6 +8,7 @@ Where a dvc is at work in this folder nothing is touched, and the command fails.
 
 import json
 import re
+import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ from typing import Any
 
 import psutil
 import yaml
+from dvc.dirs import site_cache_dir
 from dvc.exceptions import DvcException
 from dvc.lock import Lock, LockError
 from dvc.repo import Repo
@@ -52,7 +54,14 @@ def main() -> None:
             )
         # One that several projects share is not this one's to mend.
         if Path(".dvc/config").is_file() and CACHE.is_dir():
-            _mend_cache()
+            try:
+                _mend_cache()
+            except sqlite3.DatabaseError as error:
+                notes = Path(site_cache_dir()) / "repo"
+                raise LipsegError(
+                    f"{notes}: what DVC has noted of files here cannot be used ({error}); remove that folder, which "
+                    "costs some time"
+                ) from error
 
 
 @contextmanager
