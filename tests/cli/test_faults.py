@@ -64,6 +64,17 @@ def test_a_disk_that_fills_up_is_told_and_leaves_whole_files(tmp_path, largest):
     assert content_of(tmp_path / "out") == expected
 
 
+def test_a_disk_that_fills_up_under_a_video_is_told_and_nothing_is_left(tmp_path):
+    pytest.importorskip("av")
+    write_video(tmp_path / "a.mp4", 40)
+    command = [*LIPSEG, "video", "a.mp4", "--detector", "none", "--mouth-box", "40,40,80,70", "-o", "out.mp4"]
+    done = run(tmp_path, *command, largest=3_000)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "error: out.mp4: cannot be written (File too large)"
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
 def test_of_two_runs_in_one_folder_the_second_is_refused(tmp_path):
     pictures(tmp_path / "in", 120)
     command = [*PREDICT, "-o", "out"]

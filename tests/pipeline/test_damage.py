@@ -106,7 +106,7 @@ def test_a_second_run_is_refused_and_the_first_ends_undisturbed(copied: Project)
     os.killpg(first.pid, signal.SIGSTOP)  # as if it took long
     try:
         locks = content_of(copied.root / ".dvc/tmp/rwlock")
-        cached(copied, "reports/index.html").write_bytes(b"")  # nothing is mended meanwhile
+        rewrite(cached(copied, "reports/index.html"), lambda _: b"")  # nothing is mended meanwhile
         mended = copied.stage("mend")
         assert content_of(copied.root / ".dvc/tmp/rwlock") == locks
         second = copied.dvc("repro", check=False)
