@@ -11,7 +11,7 @@ import re
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,8 @@ def main() -> None:
         if Path(".dvc/config").is_file() and CACHE.is_dir():
             try:
                 _mend_cache()
+            except DvcException:
+                pass  # settings or dvc.yaml are wrong, as `dvc repro` will tell
             except sqlite3.DatabaseError as error:
                 notes = Path(site_cache_dir()) / "repo"
                 raise LipsegError(
@@ -152,7 +154,7 @@ def _mend_cache() -> None:
     As DVC does, a file whose size, time and place are those of its last look is taken to be the same.
 
     Raises:
-        LipsegError: if one cannot be removed.
+        LipsegError: if one cannot be read or removed.
     """
     with Repo() as repo:
         damaged = []
@@ -180,6 +182,8 @@ def _is_sound(cache: HashFileDB, path: Path) -> bool:
         HashFileDB.check(cache, path.parent.name + path.name)
     except (ObjectFormatError, IsADirectoryError):
         return False
+    except OSError as error:
+        raise LipsegError(f"{path}: cannot be read ({error.strerror}); remove it, to be made again") from error
     return True
 
 
@@ -191,10 +195,9 @@ def _is_run(path: Path) -> bool:
 
 def _cache_again(repo: Repo) -> None:
     """Puts outputs into the cache that are as ``dvc.lock`` says but not there: else DVC would run their stages."""
-    with suppress(DvcException):  # `dvc repro` tells what it is
-        for out in repo.index.outs:
-            if out.use_cache and out.hash_info and out.exists and not out.changed_checksum() and out.changed_cache():
-                out.commit(relink=False)
+    for out in repo.index.outs:
+        if out.use_cache and out.hash_info and out.exists and not out.changed_checksum() and out.changed_cache():
+            out.commit(relink=False)
 
 
 if __name__ == "__main__":
