@@ -4,12 +4,17 @@ Two Ray nodes beside the head run on this machine. A worker process, then a node
 SIGKILL while the pictures are worked on; the rows must be those of a run that nothing happened to, none twice.
 
     python -m benchmarks.batch_kills --pictures 5000
+    python -m benchmarks.batch_kills --pictures 400 --kills 50
+
+The second kills the command itself at random moments, on a cluster that stays, and goes on with --resume each time.
 """
 
 import argparse
 import os
+import random
 import shutil
 import signal
+import subprocess
 import tempfile
 import threading
 import time
@@ -20,6 +25,7 @@ import numpy as np
 import pyarrow
 from pyarrow import parquet
 
+from benchmarks.faults import LIPSEG, killed_after
 from lipseg.batch import BatchSummary, LipFinder, find_lips
 from lipseg.data.face_shape import STATES
 from lipseg.data.synthesize import draw_face
@@ -131,14 +137,60 @@ def killed_run(
     return summary
 
 
+def kills_of_batch(place: Path, kills: int, part: int, seed: int = 0) -> tuple[int, list[str]]:
+    """Kills ``lipseg batch`` again and again, each time going on with --resume.
+
+    Args:
+        place: a folder that holds a folder ``pictures``.
+        kills: as of ``benchmarks.faults.kills_of_predict``.
+        part: pictures of a file of rows.
+        seed: of the moments.
+
+    Returns:
+        How often it was killed, and what was wrong.
+    """
+    rng, killed, wrong = random.Random(seed), 0, list[str]()
+    nodes = Nodes(1)
+    try:
+        options = ["--detector", "none", "--part", str(part), "--address", nodes.address, "-o"]
+        command = [*LIPSEG, "batch", "pictures", *options]
+        subprocess.run([*command, "warm"], cwd=place, check=True, capture_output=True)
+        began = time.monotonic()
+        subprocess.run([*command, "whole"], cwd=place, check=True, capture_output=True)
+        took, expected = time.monotonic() - began, rows_in(place / "whole")
+        for _ in range(3 * kills):
+            if killed == kills:
+                break
+            code = killed_after(took * rng.uniform(0.2, 1.1), [*command, "out", "--resume"], place)
+            killed += code == -signal.SIGKILL
+            for path in (place / "out").glob("part-*"):
+                try:
+                    parquet.read_table(path)
+                except (OSError, pyarrow.ArrowException) as error:
+                    wrong.append(f"{path.name} cannot be read: {error}")
+            if code == 0:
+                shutil.rmtree(place / "out")
+        subprocess.run([*command, "out", "--resume"], cwd=place, check=True, capture_output=True)
+    finally:
+        nodes.close()
+    wrong += [] if rows_in(place / "out").equals(expected) else ["other rows"]
+    wrong += [f"{path.name} is left" for path in (place / "out").glob(".*")]
+    return killed, wrong
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=int, default=5000)
     parser.add_argument("--part", type=int, default=64, help="pictures of a file of rows")
+    parser.add_argument("--kills", type=int, default=0, help="of the command itself, instead of workers and machines")
     options = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="lipseg-kills-"))
     try:
         draw_pictures(root / "pictures", options.pictures)
+        if options.kills:
+            killed, wrong = kills_of_batch(root, options.kills, options.part)
+            print(f"batch: killed {killed} times, {len(wrong)} wrong {wrong[:5]}")
+            raise SystemExit(bool(wrong))
         start = time.perf_counter()
         find_lips([root / "pictures"], root / "calm", size=options.part)
         calm = time.perf_counter() - start

@@ -8,8 +8,8 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from errno import ENOENT
+from contextlib import contextmanager, suppress
+from errno import EDQUOT, EFBIG, ENOENT, ENOSPC, EROFS
 from pathlib import Path
 
 from lipseg.errors import OutputError
@@ -57,19 +57,20 @@ def whole_file(path: Path) -> Iterator[Path]:
         The path to write to: an empty file.
 
     Raises:
-        OutputError: if another process is writing the same file.
+        OutputError: if another process is writing the same file, or it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     with _claimed(partial, path, folder=False):
         try:
             os.truncate(partial, 0)
             os.utime(partial, (1, 1))
-            yield partial
+            with _unwritable(path):
+                yield partial
             written = partial.stat()
             if not written.st_size and written.st_mtime == 1:
                 raise FileNotFoundError(ENOENT, "nothing was written", str(path))
-            os.replace(partial, path)
+            with output_errors(path):
+                os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)
 
@@ -78,32 +79,61 @@ def whole_file(path: Path) -> Iterator[Path]:
 def whole_folder(folder: Path) -> Iterator[Path]:
     """Gives a new, empty folder to fill, beside its own place; at the block's end it takes ``folder``'s place.
 
-    Where the block fails, what was written goes and ``folder`` stays as it was.
+    Missing folders above it are made. Where the block fails, what was written goes and ``folder`` stays as it was.
 
     Args:
-        folder: replaced where it exists.
+        folder: replaced where it exists; a link itself, not what it leads to.
 
     Yields:
         The folder to write to.
 
     Raises:
-        OutputError: if another process is writing the same folder.
+        OutputError: if another process is writing the same folder, or it cannot be written.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
     partial = folder.with_name(f".{folder.name}.partial")
+    # A folder cannot be moved onto one that holds files. The old one is moved away and not emptied in its place: a kill
+    # amid that would leave a part of it.
+    before = folder.with_name(f".{folder.name}.before.partial")
     with _claimed(partial, folder, folder=True):
         try:
-            for left in partial.iterdir():
-                if left.is_dir() and not left.is_symlink():
-                    shutil.rmtree(left)
-                else:
-                    left.unlink()
-            yield partial
-            # A folder cannot be moved onto one that holds files.
-            shutil.rmtree(folder, ignore_errors=True)
-            os.replace(partial, folder)
+            with output_errors(folder):
+                _put_back(before, folder)  # of a run that was killed between the two moves
+                for left in partial.iterdir():
+                    remove(left)
+            with _unwritable(folder):
+                yield partial
+            with output_errors(folder):
+                if folder.is_dir() or folder.is_symlink():
+                    os.replace(folder, before)
+                os.replace(partial, folder)
         finally:
+            with suppress(OSError):
+                _put_back(before, folder)
             shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _unwritable(path: Path) -> Iterator[None]:
+    """Turns the system's errors that only writing has into an ``OutputError``; a block may read files, too.
+
+    Raises:
+        OutputError: if a disk is full, may not be written, or takes no file that large.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (ENOSPC, EDQUOT, EROFS, EFBIG):
+            raise
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def _put_back(before: Path, folder: Path) -> None:
+    """Moves what was moved away to its place again, or removes it where that has been taken."""
+    if before.is_symlink() or before.exists():
+        if folder.is_symlink() or folder.exists():
+            remove(before)
+        else:
+            os.replace(before, folder)
 
 
 @contextmanager
@@ -132,11 +162,15 @@ def _claimed(partial: Path, whole: Path, *, folder: bool) -> Iterator[None]:
     The lock is the system's own: it ends with the process, however that ends.
     """
     if fcntl is None:
-        _remove(partial)
-        partial.mkdir() if folder else partial.touch()
+        with output_errors(whole):
+            whole.parent.mkdir(parents=True, exist_ok=True)
+            remove(partial)
+            partial.mkdir() if folder else partial.touch()
         yield
         return
-    claim = _claim(partial, whole, folder=folder)
+    with output_errors(whole):
+        whole.parent.mkdir(parents=True, exist_ok=True)
+        claim = _claim(partial, whole, folder=folder)
     try:
         yield
     finally:
@@ -149,7 +183,7 @@ def _claim(partial: Path, whole: Path, *, folder: bool) -> int:
     while True:
         # A link there leads somewhere else: whoever put it there does not choose what is overwritten.
         if partial.is_symlink() or (partial.exists() and partial.is_dir() != folder):
-            _remove(partial)
+            remove(partial)
         if folder:
             partial.mkdir(exist_ok=True)
         claim = os.open(partial, flags | os.O_NOFOLLOW, 0o666)
@@ -184,7 +218,8 @@ def _locked(claim: int) -> bool:
     return True
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Removes a file, a link itself, or a folder with all that it holds; nothing where there is nothing."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

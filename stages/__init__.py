@@ -4,7 +4,9 @@ Each runs alone, without DVC: ``python -m stages.crop --help``.
 """
 
 import argparse
+import gc
 import os
+import signal
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -46,9 +48,15 @@ def paths(description: str | None, **options: str) -> argparse.Namespace:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Runs a stage; an error meant for the user ends it with one line on stderr and exit code 1."""
+    """Runs a stage; an error meant for the user ends it with one line on stderr and exit code 1, Ctrl-C with 130."""
     try:
         main()
+        return
     except LipsegError as error:
-        print(f"error: {one_line(str(error))}", file=sys.stderr)
-        sys.exit(1)
+        said, code = one_line(str(error)), 1
+    except KeyboardInterrupt:
+        said, code = "interrupted; the same command again goes on", 128 + signal.SIGINT
+    # The error held the frames of the stage: a progress bar among them draws itself once more as it goes.
+    gc.collect()
+    print(f"error: {said}", file=sys.stderr)
+    sys.exit(code)

@@ -6,6 +6,7 @@ from lipseg.data.face_set import load_faces
 from lipseg.data.tables import write_json, write_rows
 from lipseg.evaluation import calibration
 from lipseg.evaluation.calibrate import Model, calibrate
+from lipseg.files import whole_folder
 from lipseg.params import load_params
 from lipseg.training.faces import photos
 
@@ -30,8 +31,9 @@ def main() -> None:
 
     calibrated = calibrate(at.model, at.out, settings.bound, lambda model: trials(model, "validation"))
     test = trials(Model(at.out), "test")
-    write_rows(at.results / "risk_coverage.csv", calibration.curve_rows(test))
-    write_rows(at.results / "reliability.csv", calibration.reliability_rows(test, settings.bound))
+    with whole_folder(at.results) as folder:
+        write_rows(folder / "risk_coverage.csv", calibration.curve_rows(test))
+        write_rows(folder / "reliability.csv", calibration.reliability_rows(test, settings.bound))
     write_json(at.metrics, calibration.calibration_figures(*calibrated, test, settings.bound))
 
 

@@ -4,6 +4,7 @@ import stages
 from lipseg.data.crop_set import load_crops
 from lipseg.data.tables import write_json
 from lipseg.evaluation import runs
+from lipseg.files import whole_folder
 from lipseg.inference.predictor import load_predictor
 from lipseg.inference.session import load_network
 from lipseg.model.weights import load_arrays
@@ -27,11 +28,11 @@ def main() -> None:
     heads, mixture = load_arrays(at.heads)[1], load_arrays(at.mixture)[1]
     found = runs.run_test(crops, predictor, systems, params.evaluate, params.seed)
     full = runs.summary(found, crops, predictor.runtime.conventions, params.evaluate, params.seed)
-    at.out.mkdir(parents=True, exist_ok=True)
-    runs.write_per_face(at.out / "per_face.csv", crops, found)
-    runs.write_ced(at.out / "ced.csv", found)
-    runs.save_runs(at.out / "predictions.npz", found)
-    write_json(at.out / "summary.json", full)
+    with whole_folder(at.out) as folder:
+        runs.write_per_face(folder / "per_face.csv", crops, found)
+        runs.write_ced(folder / "ced.csv", found)
+        runs.save_runs(folder / "predictions.npz", found)
+        write_json(folder / "summary.json", full)
     facts = runs.mixture_facts(crops, found, predictor.runtime.components, heads, mixture)
     write_json(at.metrics, {**runs.headline(full), "mixture": facts})
 

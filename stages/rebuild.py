@@ -139,16 +139,29 @@ def _link(faces: Path, sources: Mapping[str, Path], files: Mapping[str, Path]) -
             to.symlink_to(file.resolve())
 
 
+def mend(work: Path) -> None:
+    """Mends what an earlier run or a disk has left damaged in the folder, as ``make repro`` does (``stages.mend``).
+
+    Raises:
+        LipsegError: if that cannot be done, or a dvc is at work there.
+    """
+    _python(work, "stages.mend")
+
+
 def run(work: Path, stage: str = "bundle") -> None:
     """Runs a stage and all that it needs; for the model the report is left out (``dvc repro report`` makes it).
 
     Raises:
         LipsegError: if a stage fails; its own message has been printed.
     """
+    _python(work, "dvc", "repro", stage)
+
+
+def _python(work: Path, module: str, *arguments: str) -> None:
     # The stages' commands say `python`: that must be this one, and the code that in the folder.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     env = {**os.environ, "PATH": path, "PYTHONPATH": str(work.resolve()), "DVC_NO_ANALYTICS": "1"}
-    done = subprocess.run([sys.executable, "-m", "dvc", "repro", stage], cwd=work, env=env, check=False)
+    done = subprocess.run([sys.executable, "-m", module, *arguments], cwd=work, env=env, check=False)
     if done.returncode != 0:
         raise LipsegError(f"{work}: the pipeline failed (see above); run the same command again to go on")
 

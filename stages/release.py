@@ -154,6 +154,7 @@ def release(
     except (OSError, yaml.YAMLError) as error:
         raise ParamsError(f"{preset}: cannot be read ({' '.join(str(error).split())})") from error
     rebuild.prepare(work, params, sources, files)
+    rebuild.mend(work)
     rebuild.run(work)
     model, crops = work / "models" / "lipseg", load_crops(work / "data" / "crops")
     found = problems(model, limits)

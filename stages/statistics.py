@@ -6,6 +6,7 @@ import stages
 from lipseg.data.augment import views_on_boxes
 from lipseg.data.crop_set import load_crops
 from lipseg.data.statistics import fit_normaliser, save_normaliser
+from lipseg.files import whole_folder
 from lipseg.images import write_image
 from lipseg.params import load_params
 
@@ -15,10 +16,10 @@ def main() -> None:
     params, crops = load_params(), load_crops(at.crops)
     views = views_on_boxes(crops, crops.indices("train"), None, params.view.geometry())
     normaliser, pixel = fit_normaliser(views.images, params.statistics.per)
-    at.out.mkdir(parents=True, exist_ok=True)
-    save_normaliser(at.out / "normaliser.npz", normaliser)
-    write_image(at.out / "mean.png", np.round(pixel.mean).astype(np.uint8))
-    write_image(at.out / "deviation.png", np.round(np.clip(2 * pixel.deviation, 0, 255)).astype(np.uint8))
+    with whole_folder(at.out) as folder:
+        save_normaliser(folder / "normaliser.npz", normaliser)
+        write_image(folder / "mean.png", np.round(pixel.mean).astype(np.uint8))
+        write_image(folder / "deviation.png", np.round(np.clip(2 * pixel.deviation, 0, 255)).astype(np.uint8))
 
 
 if __name__ == "__main__":

@@ -103,6 +103,7 @@ def compare_rerun(
     """
     card, recorded = read_card(folder), rebuild.read_lock(folder / LOCK)
     rebuild.prepare(work, card["params"], sources, files)
+    rebuild.mend(work)
     # Other faces are told apart before anything is trained on them.
     rebuild.run(work, "crop")
     crops = load_crops(work / "data" / "crops")

@@ -381,9 +381,9 @@ class _Pictures:
         np.lib.format.write_array_header_2_0(head, {"descr": "|u1", "fortran_order": False, "shape": shape})
         return head.getvalue()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failure: object, *_: object) -> None:
         with self.file:
-            if self.count:
+            if self.count and failure is None:
                 self.file.seek(0)
                 self.file.write(self._header())
         written = Path(self.file.name)

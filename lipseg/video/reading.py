@@ -61,7 +61,8 @@ class VideoReader:
         time_base: seconds a tick.
         rate: frames a second on average, as far as the file tells.
         expected: how many frames there are, or None where the file does not tell.
-        skipped: packets and frames that could not be decoded so far.
+        skipped: packets and frames that could not be decoded so far; at the end also those that the file's index has
+            and the file no longer.
     """
 
     def __init__(self, path: Path) -> None:
@@ -141,6 +142,7 @@ class VideoReader:
                 last = ticks
                 yield Picture(index, ticks, float(ticks * self.time_base), _upright(frame))
                 index += 1
+        self.skipped += self._cut_off()
 
     def _packets(self, streams: list[Any]) -> "Iterator[Packet]":
         """Yields the packets; goes on behind damaged places."""
@@ -165,6 +167,14 @@ class VideoReader:
         except self._av.error.FFmpegError:
             self.skipped += 1
             return []
+
+    def _cut_off(self) -> int:
+        """Returns how many packets the index has behind the file's end: ffmpeg ends there as at any other."""
+        try:
+            size = self.path.stat().st_size
+        except OSError:  # the file has gone since; what was opened was read to its end
+            return 0
+        return sum(entry.pos + entry.size > size for entry in self.stream.index_entries)
 
     def _count(self) -> int | None:
         if self.stream.frames:

@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.faults import FORMATS, LIPSEG, content_of, kills_of_predict, kills_of_video, pictures
+from benchmarks.faults import (
+    FORMATS,
+    LIPSEG,
+    content_of,
+    kills_of_predict,
+    kills_of_video,
+    pictures,
+    plain_user,
+    write_video,
+)
 
 PREDICT = (*LIPSEG, "predict", "in", "--detector", "none", "--format", FORMATS)
 
@@ -53,6 +62,17 @@ def test_a_disk_that_fills_up_is_told_and_leaves_whole_files(tmp_path, largest):
     assert all(content == expected[name] for name, content in found.items() if not Path(name).name.startswith("."))
     assert run(tmp_path, *PREDICT, "-o", "out", "--resume").returncode == 0
     assert content_of(tmp_path / "out") == expected
+
+
+def test_a_disk_that_fills_up_under_a_video_is_told_and_nothing_is_left(tmp_path):
+    pytest.importorskip("av")
+    write_video(tmp_path / "a.mp4", 40)
+    command = [*LIPSEG, "video", "a.mp4", "--detector", "none", "--mouth-box", "40,40,80,70", "-o", "out.mp4"]
+    done = run(tmp_path, *command, largest=3_000)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "error: out.mp4: cannot be written (File too large)"
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
 def test_of_two_runs_in_one_folder_the_second_is_refused(tmp_path):
@@ -133,13 +153,23 @@ def test_a_picture_that_goes_before_its_overlay_is_drawn_is_told(lips, tmp_path,
     assert [path.name for path in Path("out").iterdir()] == ["0001.overlay.jpg"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written_is_told(lips, tmp_path):
-    pictures(tmp_path / "in", 1)
+@pytest.mark.parametrize("kind", ["predict", "video"])
+def test_a_folder_that_may_not_be_written_is_told(tmp_path, kind):
+    if (prefix := plain_user()) is None:
+        pytest.skip("root may write everywhere, and setpriv cannot take that away")
     (tmp_path / "out").mkdir(mode=0o500)
-    code, _, err = lips("predict", "in", "--detector", "none", "-o", "out", "--format", "json")
-    assert code == 1
-    assert err.splitlines()[-1].startswith("error: out/0000.json: cannot be written (Permission denied)")
+    if kind == "video":
+        pytest.importorskip("av")
+        write_video(tmp_path / "a.mp4", 3)
+        command, file = [*LIPSEG, "video", "a.mp4", "--mouth-box", "40,40,80,70", "-o", "out/a.mp4"], "out/a.mp4"
+    else:
+        pictures(tmp_path / "in", 1)
+        command, file = [*PREDICT, "-o", "out"], "out/0000.json"
+    done = run(tmp_path, *prefix, *command, "--detector", "none")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"error: {file}: cannot be written (Permission denied)")
+    assert "Traceback" not in done.stderr
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_an_output_folder_behind_a_file_is_told(lips, tmp_path):

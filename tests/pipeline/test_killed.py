@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.faults import content_of
 from lipseg.model.weights import load_arrays
 
 from .conftest import Project
@@ -20,12 +21,6 @@ pytestmark = pytest.mark.pipeline
 
 # Enough that a training which has finished one is killed before the last.
 EPOCHS = 30
-
-
-def files_below(folder: Path) -> dict[str, bytes]:
-    """Returns the content of every file of a folder, or of a file itself."""
-    files = [folder] if folder.is_file() else sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder.parent).as_posix(): path.read_bytes() for path in files}
 
 
 def repro_killed(project: Project, stage: str, now: Callable[[], bool]) -> None:
@@ -70,7 +65,7 @@ def test_training_goes_on_where_it_was_killed(finished: Project, tmp_path: Path)
         assert {**row, "seconds": ""} == {**expected, "seconds": ""}
     # Bit by bit: the resumed process runs the very same compiled step on the very same state. (On another number of
     # cores XLA splits its sums differently: a machine that changes it in mid-run would need a tolerance here.)
-    assert files_below(killed.root / "data/base/base.safetensors") == files_below(
+    assert content_of(killed.root / "data/base/base.safetensors") == content_of(
         whole.root / "data/base/base.safetensors"
     )
     assert not folder.exists()
@@ -92,7 +87,7 @@ def test_the_locator_goes_on_where_it_was_killed(finished: Project, tmp_path: Pa
 
     assert killed.repro("locate") == ["locate"]
     for path in ("data/locator/history.csv", "data/locator/locator.safetensors", "reports/locator.json"):
-        assert files_below(killed.root / path) == files_below(whole.root / path)
+        assert content_of(killed.root / path) == content_of(whole.root / path)
     assert not folder.exists()
     assert killed.partials() == []
 
@@ -109,11 +104,11 @@ def test_crops_are_the_same_after_a_kill(finished: Project, tmp_path: Path) -> N
     assert not (killed.root / "data/crops").exists()
 
     assert killed.repro("crop") == ["crop"]
-    expected = files_below(whole.root / "data/crops")
-    assert expected.keys() == {f"crops/{name}" for name in ("images.npy", "faces.npz", "skipped.csv", "summary.json")}
-    found = files_below(killed.root / "data/crops")
+    expected = content_of(whole.root / "data/crops")
+    assert expected.keys() == {"images.npy", "faces.npz", "skipped.csv", "summary.json"}
+    found = content_of(killed.root / "data/crops")
     assert [name for name in expected if found.get(name) != expected[name]] == []
-    assert files_below(killed.root / "data/crops_sheet.jpg") == files_below(whole.root / "data/crops_sheet.jpg")
+    assert content_of(killed.root / "data/crops_sheet.jpg") == content_of(whole.root / "data/crops_sheet.jpg")
     assert killed.partials() == []
     assert killed.repro("crop") == []
 

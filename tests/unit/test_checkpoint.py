@@ -1,9 +1,14 @@
 """Checkpoints: keyed by everything that they were made from, and never resumed from a damaged file."""
 
+import errno
+import os
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
 
+from lipseg.errors import OutputError
 from lipseg.training.checkpoint import Checkpoint, fingerprint, pack, unpack
 
 
@@ -64,3 +69,17 @@ def test_a_damaged_checkpoint_is_no_checkpoint(kept, share):
     whole = kept.path.read_bytes()
     kept.path.write_bytes(whole[: int(share * len(whole))])
     assert kept.load() is None
+
+
+def test_a_full_disk_is_told_and_the_last_checkpoint_stays(kept, monkeypatch):
+    kept.save({"a": np.arange(3)}, {"epoch": 1})
+
+    def full(path, content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OutputError, match=r"work/key\.safetensors: cannot be written \(No space left on device\)"):
+            kept.save({"a": np.arange(4)}, {"epoch": 2})
+    assert kept.load()[1] == {"epoch": 1}
+    assert list(kept.folder.iterdir()) == [kept.path]

@@ -1,5 +1,7 @@
 """Files and folders are whole or absent."""
 
+import errno
+import os
 import subprocess
 import sys
 
@@ -65,6 +67,25 @@ def test_a_folder_that_fails_changes_nothing(tmp_path, error):
     assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == ["out", "out/old"]
 
 
+@pytest.mark.parametrize("kind", [whole_file, whole_folder])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EFBIG])
+def test_a_full_disk_is_told_with_the_place(tmp_path, kind, number):
+    with pytest.raises(OutputError) as caught:
+        fail(kind(tmp_path / "out"), OSError(number, os.strerror(number)))
+    assert str(caught.value) == f"{tmp_path}/out: cannot be written ({os.strerror(number)})"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [whole_file, whole_folder])
+def test_a_place_that_cannot_be_written_is_told(tmp_path, kind):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(OutputError, match=r"file/under/out: cannot be written \(Not a directory\)"),
+        kind(tmp_path / "file" / "under" / "out"),
+    ):
+        pytest.fail("nothing can be written there")
+
+
 def in_another_process(tmp_path, program):
     """Starts a program that prints a line when it has begun; returns it once it has."""
     command = [sys.executable, "-u", "-c", f"from lipseg.files import *\nfrom pathlib import Path\n{program}"]
@@ -109,6 +130,56 @@ def test_what_a_killed_process_leaves_is_taken_over(tmp_path, kind):
         assert (tmp_path / "out").read_text() == "n"
     else:
         assert [path.name for path in (tmp_path / "out").iterdir()] == ["new"]
+
+
+@pytest.mark.parametrize("moves", [0, 1, 2])
+def test_a_kill_while_a_folder_takes_its_place_leaves_no_part_of_the_old_one(tmp_path, moves):
+    """Killed while the old folder is removed, or between two of the moves before that."""
+    program = f"""
+import os, shutil
+moves, replace = [], os.replace
+def half(path, *args, **options):
+    os.unlink(Path(path, 'a'))
+    os._exit(9)
+def counted(*args):
+    if len(moves) == {moves}: os._exit(9)
+    replace(*args); moves.append(args)
+with whole_folder(Path('out')) as p:
+    (p / 'a').write_text('new'); (p / 'b').write_text('new')
+    shutil.rmtree = half
+    {"os.replace = counted" if moves < 2 else ""}
+"""
+    (tmp_path / "out").mkdir()
+    old, new = ({name: text for name in "ab"} for text in ("old", "new"))
+    for name, text in old.items():
+        (tmp_path / "out" / name).write_text(text)
+
+    def found():
+        return {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}
+
+    command = [sys.executable, "-c", f"from lipseg.files import *\nfrom pathlib import Path\n{program}"]
+    assert subprocess.run(command, cwd=tmp_path, check=False).returncode == 9
+    if moves == 1:
+        assert not (tmp_path / "out").exists()
+    else:
+        assert found() == (new if moves == 2 else old)
+    # A next run that fails: what was there before is there again.
+    with pytest.raises(KeyboardInterrupt):
+        fail(whole_folder(tmp_path / "out"), KeyboardInterrupt)
+    assert found() == (new if moves == 2 else old)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_link_to_a_folder_is_replaced_and_not_what_it_leads_to(tmp_path):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept/old").touch()
+    (tmp_path / "out").symlink_to(tmp_path / "kept")
+    with whole_folder(tmp_path / "out") as partial:
+        (partial / "new").touch()
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == [
+        *("kept", "kept/old", "out", "out/new")
+    ]
+    assert not (tmp_path / "out").is_symlink()
 
 
 @pytest.mark.parametrize("to_folder", [False, True])

@@ -1,6 +1,7 @@
 """A model folder ready to run: the same answers in batches of any size, and files that do not fit are refused."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -20,13 +21,28 @@ from lipseg.geometry import View, from_unit
 from lipseg.inference.card import CASCADE, LOCATOR
 from lipseg.inference.predictor import load_predictor
 from lipseg.inference.relation import AVERAGE_FACE
-from lipseg.inference.runtime import Thresholds
+from lipseg.inference.runtime import Runtime, Thresholds
 from lipseg.inference.segmenter import LipSegmenter
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return write_model(tmp_path_factory.mktemp("models") / "known")
+
+
+@pytest.mark.parametrize("change", ["goes", "is another"])
+def test_a_network_that_changes_after_its_card_was_read_is_refused(folder, tmp_path, monkeypatch, change):
+    """As when the folder is replaced under way: never the card of one model with the network of another."""
+    shutil.copytree(folder, tmp_path / "model")
+    path, from_card = tmp_path / "model" / CASCADE, Runtime.from_card
+
+    def late(card, origin):
+        path.unlink() if change == "goes" else path.write_bytes(path.read_bytes() + b" ")
+        return from_card(card, origin)
+
+    monkeypatch.setattr(Runtime, "from_card", late)
+    with pytest.raises(ModelError, match=rf"{CASCADE}: (cannot be read|not the file that card\.json describes)"):
+        load_predictor(tmp_path / "model")
 
 
 @pytest.fixture(scope="module")

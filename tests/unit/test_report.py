@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lipseg.errors import OutputError
 from lipseg.evaluation import chart_style, figures, metrics, report, runs
 from lipseg.evaluation.report import Chart, Component, Picture, Report
 
@@ -332,7 +333,7 @@ def test_the_page_is_written_whole_or_not_at_all(
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(OutputError, match="disk full"):
         report.write_report(path, Report(title="second"))
     assert path.read_bytes() == first
     assert [p.name for p in path.parent.iterdir()] == ["index.html"]

@@ -1,6 +1,7 @@
 """Video files in and out: times, rotation, sound, damage, odd sizes, and nothing half-written."""
 
 import json
+import os
 import weakref
 from fractions import Fraction
 from pathlib import Path
@@ -207,6 +208,39 @@ def test_a_file_that_was_cut_off_gives_what_is_there(tmp_path, segmenter):
     source.write_bytes(source.read_bytes()[: source.stat().st_size * 2 // 3])
     summary, _ = run(source, tmp_path / "out.mp4", segmenter)
     assert 3 <= summary.frames < 30
+
+
+@pytest.mark.parametrize("when", ["before", "while it is read"])
+def test_frames_behind_the_end_of_a_file_that_was_cut_off_are_counted(tmp_path, when):
+    """Its index is whole: half a download of a video that was made to be streamed."""
+    source, noise = tmp_path / "in.mp4", np.random.default_rng(0)
+    with av.open(str(source), "w", options={"movflags": "+faststart"}) as file:
+        stream = file.add_stream("mpeg4", rate=30)
+        stream.width, stream.height, stream.bit_rate = 160, 120, 10_000_000
+        for _ in range(40):
+            picture = noise.integers(0, 255, (120, 160, 3), np.uint8)
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        file.mux(stream.encode(None))
+    half = source.stat().st_size // 2
+    if when == "before":
+        os.truncate(source, half)
+    with VideoReader(source) as reader:
+        seen = 0
+        for _ in reader.frames():
+            seen += 1
+            os.truncate(source, half)
+        assert 10 <= seen < 30
+        assert seen + reader.skipped == pytest.approx(40, abs=1)  # half a packet may count as both
+
+
+def test_a_file_that_is_removed_while_it_is_read_is_read_to_its_end(tmp_path):
+    source = encode(tmp_path / "in.mp4")
+    with VideoReader(source) as reader:
+        seen = 0
+        for _ in reader.frames():
+            seen += 1
+            source.unlink(missing_ok=True)
+        assert (seen, reader.skipped) == (12, 0)
 
 
 @pytest.mark.parametrize("size", [(63, 95), (64, 95), (63, 96)])
