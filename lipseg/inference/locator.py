@@ -67,7 +67,7 @@ class Locator:
             if turn:
                 at = [_near(relation.face(mouth), face) for mouth, face in zip(mouths, faces, strict=True)]
             maps = [face_to_image(view, face) for face in at]
-            views = np.stack([warp(image, to_image, view.size) for to_image in maps])
+            views = np.stack([warp(image, to_image, view.size, fast=True) for to_image in maps])
             points, presence = self.look(views)
             points_px = from_unit(points.astype(np.float64), view.size)
             mouths = [

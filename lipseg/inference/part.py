@@ -37,10 +37,10 @@ def part_shown(image: NDArray[np.uint8], to_image: Affine, size: int) -> Part:
         to_image: map from the view's pixels to the picture's.
         size: pixels a side of the view.
     """
-    corners = to_image(np.array([[0, 0], [size, 0], [0, size], [size, size]], float) - 0.5)
+    x0, y0, x1, y1 = to_image.reach(size, size)
     limit = np.array(image.shape[1::-1])
-    low = np.clip(np.floor(corners.min(0)), 0, limit - 1).astype(int)
-    high = np.clip(np.ceil(corners.max(0)) + 1, low + 1, limit).astype(int)
+    low = np.clip(np.floor([x0, y0]), 0, limit - 1).astype(int)
+    high = np.clip(np.ceil([x1, y1]) + 1, low + 1, limit).astype(int)
     block = max(1, min(int(to_image.scale), *(limit - low)))
     # Whole blocks: at the picture's right and lower edge less than one of them, a pixel of the view, is left out.
     count = np.minimum(-(-(high - low) // block), (limit - low) // block)

@@ -102,11 +102,11 @@ class LipSegmenter:
         Raises:
             DataError: if the picture or a box cannot be used.
         """
-        return self.predict_views([self.cut(image, boxes)])[0]
+        return self.predict_views([self._cut(image, boxes, later=True)])[0]
 
     def as_reference(self, image: Picture, boxes: Boxes = None) -> Detections:
         """Returns the lips of one picture as ``__call__`` does, but as the model's reference has them."""
-        return self._as_reference([self.cut(image, boxes)])[0]
+        return self._as_reference([self._cut(image, boxes, later=True)])[0]
 
     def in_convention(self, lips: Lips) -> Lips:
         """Returns lips that are as the reference has them in the convention that was asked for."""
@@ -140,8 +140,12 @@ class LipSegmenter:
     def cut(self, image: Picture, boxes: Boxes = None) -> MouthViews:
         """Returns the views of a picture's mouths. Arguments and errors as of ``__call__``.
 
-        Without boxes these are candidates: ``predict_views`` drops those whose scores are too low.
+        Without boxes these are candidates: ``predict_views`` drops those whose scores are too low. The picture itself
+        is not kept.
         """
+        return self._cut(image, boxes, later=False)
+
+    def _cut(self, image: Picture, boxes: Boxes, later: bool) -> MouthViews:
         pixels = as_rgb(image)
         height, width = pixels.shape[:2]
         runtime = self.predictor.runtime
@@ -154,7 +158,7 @@ class LipSegmenter:
             return cut_views(pixels, [Candidate(whole_picture(height, width, runtime.view))], runtime.view)
         found = find_mouths(pixels, detector, runtime, self.predictor.locator, self._min_score)
         again = runtime.thresholds.calibrated
-        return cut_views(pixels, found.mouths, runtime.view, found=True, reason=found.reason, again=again)
+        return cut_views(pixels, found.mouths, runtime.view, found=True, reason=found.reason, again=again, later=later)
 
     def predict_views(self, cuts: Sequence[MouthViews]) -> list[Detections]:
         """Returns the lips of several pictures from their views, all views through the model at once.

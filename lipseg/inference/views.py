@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ _AROUND = 2.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MouthViews:
-    """The mouths of one picture; the picture itself is no longer needed.
+    """The mouths of one picture; unless its parts are cut later, the picture itself is no longer needed.
 
     Attributes:
         mouths: n mouths that were found, or whose boxes were given.
@@ -71,6 +72,35 @@ class MouthView:
     pixels: NDArray[np.uint8]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Parts(Sequence[Part]):
+    """The parts of a picture around boxes, each cut whenever it is asked for.
+
+    Attributes:
+        picture: (height, width, 3) uint8 RGB.
+        boxes: of the mouths.
+        view: what a part shows.
+    """
+
+    picture: NDArray[np.uint8]
+    boxes: list[Box]
+    view: View
+
+    @overload
+    def __getitem__(self, index: int) -> Part: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Part]: ...
+
+    def __getitem__(self, index: int | slice) -> Part | Sequence[Part]:
+        if isinstance(index, slice):
+            return _Parts(self.picture, self.boxes[index], self.view)
+        return part_shown(self.picture, self.view.of(self.boxes[index]), self.view.size)
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+
 def second_views(first: MouthView, lips: Lips, runtime: Runtime) -> Iterator[MouthView]:
     """Yields further views of a detected mouth whose score is low; none of another.
 
@@ -101,6 +131,7 @@ def cut_views(
     found: bool = False,
     reason: str = "",
     again: bool = False,
+    later: bool = False,
 ) -> MouthViews:
     """Returns the views of mouths.
 
@@ -111,13 +142,16 @@ def cut_views(
         found: see ``MouthViews``.
         reason: see ``MouthViews``.
         again: whether a mouth may get a second view.
+        later: whether to keep the picture, and to cut the parts for second views when they are asked for. Few are.
     """
     to_image = [view.of(mouth.box) for mouth in mouths]
     views = np.empty((len(mouths), view.size, view.size, 3), np.uint8)
     for index, transform in enumerate(to_image):
         views[index] = warp(pixels, transform, view.size)
-    around: list[Part] = []
+    around: Sequence[Part] = ()
     if again and view.shape == "square":
         wide = View(round(_AROUND * view.size), view.shape, _AROUND * view.margin)
-        around = [part_shown(pixels, wide.of(mouth.box), wide.size) for mouth in mouths]
+        around = _Parts(pixels, [mouth.box for mouth in mouths], wide)
+    if not later:
+        around = list(around)
     return MouthViews(mouths, to_image, views, (pixels.shape[0], pixels.shape[1]), found, reason, around)

@@ -14,7 +14,17 @@ from lipseg.inference.detector import attempts_of, make_detector
 from lipseg.inference.dlib_faces import DlibDetector
 from lipseg.inference.relation import AVERAGE_FACE
 from lipseg.inference.resampling import shrunk, turned
-from lipseg.inference.yunet import YuNetDetector, any_size, brightened, merged, packaged_file
+from lipseg.inference.yunet import (
+    _OUTPUTS,
+    YuNetDetector,
+    any_size,
+    brightened,
+    decoded,
+    merged,
+    packaged_file,
+    steadied,
+    surest,
+)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +115,43 @@ def test_yunet_answers_as_opencv_does(yunet, size):
     picture[: len(face), : len(face)] = face
     reference = cv2.FaceDetectorYN.create(str(packaged_file()), "", (width, height), 0.5)
     expected = reference.detect(np.ascontiguousarray(picture[..., ::-1]))[1]
-    np.testing.assert_allclose(yunet._network(picture, 0.5), expected, atol=1e-2)
+    found = yunet._network(picture, 0.5)
+    np.testing.assert_allclose(found[surest(found)], expected, atol=1e-2)
+
+
+def test_a_face_is_where_the_boxes_that_agree_are_on_average():
+    def row(x: float, side: float, score: float) -> list[float]:
+        return [x, 10, side, side, *np.arange(10) + x, score]
+
+    # The first two share 8 / 12 of what they cover; the third a third of it, and the last one is another face.
+    faces = np.array([row(20, 10, 0.6), row(22, 10, 0.9), row(27, 10, 0.7), row(60, 8, 0.8)])
+    one, other = steadied(faces)
+    x = (0.6 * 20 + 0.9 * 22) / 1.5
+    np.testing.assert_allclose(one, row(x, 10, 0.9))
+    np.testing.assert_allclose(other, faces[3])
+    assert steadied(np.empty((0, 15))).shape == (0, 15)
+
+
+def test_cells_are_decoded_as_by_hand():
+    # A picture of 64 x 32 pixels has 8 x 4 cells of 8 pixels, 4 x 2 of 16 and 2 x 1 of 32.
+    cells = {8: 32, 16: 8, 32: 2}
+    channels = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
+    named = {name: name.split("_") for name in _OUTPUTS}
+    out = {
+        name: np.zeros((1, cells[int(stride)], channels[kind]), np.float32) for name, (kind, stride) in named.items()
+    }
+    for stride, cell, sure, there in ((16, 6, 0.9, 0.4), (16, 5, 1.0, 0.2), (32, 1, 3.0, 0.36), (8, 9, 4.0, 0.2)):
+        out[f"cls_{stride}"][0, cell], out[f"obj_{stride}"][0, cell] = sure, there
+        out[f"bbox_{stride}"][0, cell] = [0.5, 0.25, 0.0, np.log(2)]
+        out[f"kps_{stride}"][0, cell] = np.arange(10)
+    # What leaves 0..1 is clipped: the cell of 8 pixels does not reach .5, nor does the second of 16.
+    fine, coarse = decoded([out[name] for name in _OUTPUTS], 64, 0.5)
+    # Column 2 and row 1 of the cells of 16: the middle at (2.5, 1.25) cells, 1 wide and 2 high.
+    np.testing.assert_allclose(fine[:4], [32, 4, 16, 32], atol=1e-5)
+    np.testing.assert_allclose(fine[4:8], [32, 32, 64, 64])
+    np.testing.assert_allclose([fine[14], coarse[14]], [0.6, 0.6], atol=1e-6)
+    np.testing.assert_allclose(coarse[:4], [32, -24, 32, 64], atol=1e-5)
+    assert decoded([out[name] for name in _OUTPUTS], 64, 0.7).shape == (0, 15)
 
 
 def test_a_dark_face_is_found_in_a_brightened_copy(yunet, drawn_face):

@@ -1,5 +1,6 @@
 """Frames: the transform between image and view, and resampling, against values by hand."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -184,3 +185,32 @@ def test_a_picture_longer_than_opencv_warps_is_cut_first(across):
     wanted = (39100 + np.arange(40) - 19.5) % 200
     found = view[:, 20, 0] if across else view[20, :, 0]
     np.testing.assert_allclose(found, wanted, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("side", "size"),
+    [
+        (120, 40),  # by 3: not halved, so the same
+        (160, 40),  # by 4: halved once
+        (300, 30),  # by 10: twice
+        (900, 30),  # by more than the picture holds
+    ],
+)
+@pytest.mark.parametrize("at", [(201.3, 148.6), (3.0, 290.0)])
+def test_a_fast_view_shows_what_the_exact_one_does(side, size, at):
+    noise = np.random.default_rng(0).integers(0, 255, (301, 403, 3), np.uint8)
+    smooth = cv2.GaussianBlur(noise.astype(np.float32), (0, 0), 6.0)
+    picture = (255 * (smooth - smooth.min()) / np.ptp(smooth)).astype(np.uint8)
+    to_image = view_to_image(np.array(at), np.full(2, float(side)), size, 0.2)
+    exact, fast = (warp(picture, to_image, size, fast=fast).astype(int) for fast in (False, True))
+    if side / size < 4:
+        np.testing.assert_array_equal(fast, exact)
+    assert np.abs(fast - exact).mean() < 3
+    assert abs((fast - exact).mean()) < 0.6
+
+
+def test_a_fast_view_of_a_picture_that_is_too_flat_to_be_halved():
+    for shape in ((1, 1, 3), (1, 300, 3), (3, 300, 3)):
+        image = np.full(shape, 77, np.uint8)
+        to_image = view_to_image(np.array([shape[1] / 2, 0.0]), np.full(2, 200.0), 8)
+        assert (warp(image, to_image, 8, fast=True) == 77).all()

@@ -138,7 +138,7 @@ def locator_cases(segmenter: lipseg.LipSegmenter, images: dict[str, Pixels]) -> 
         yield {
             "picture": name,
             "face": box_json(box),
-            "pixels": encoded(warp(images[name], face_to_image(view, box), view.size)),
+            "pixels": encoded(warp(images[name], face_to_image(view, box), view.size, fast=True)),
             "mouth": box_json(sighting.mouths[0]),
             "presence": float(sighting.presence[0]),
         }

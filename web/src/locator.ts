@@ -40,7 +40,7 @@ export class Locator {
         });
       }
       const maps = at.map((face) => viewToImage(face, view.margin * side(face), view.margin * side(face), view.size));
-      const views = maps.map((map) => warp(picture, map, view.size));
+      const views = maps.map((map) => warp(picture, map, view.size, true));
       const found = await this.network.look(views, view.size, LOCATOR_OUTPUTS);
       sightings = maps.map((map, index) => {
         const points = fromUnit(found["points_unit"]!, 2 * POINTS * index, POINTS, view.size, map);

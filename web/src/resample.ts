@@ -11,6 +11,8 @@ const STEPS = 32;
 const ONE = 2048;
 /** From this many picture pixels a view pixel on, the picture is averaged before it is sampled. */
 const AVERAGED_FROM = 1.2;
+/** From this many on, it is halved before where the view is to be fast. */
+const HALVED_FROM = 4;
 
 const single = Math.fround;
 const clip = (value: number, low: number, high: number): number => Math.min(Math.max(value, low), high);
@@ -191,8 +193,9 @@ function reach(map: Affine, size: number): { low: [number, number]; high: [numbe
  * pixels repeat.
  *
  * @param map from the view's pixels to the picture's
+ * @param fast whether a view that shrinks much is averaged in two steps, as Python does for the locator
  */
-export function warp(picture: Picture, map: Affine, size: number): Uint8Array {
+export function warp(picture: Picture, map: Affine, size: number, fast = false): Uint8Array {
   const shrink = scaleOf(map);
   const averages = shrink > AVERAGED_FROM;
   const beyond = averages ? 2 * shrink : 1;
@@ -200,12 +203,17 @@ export function warp(picture: Picture, map: Affine, size: number): Uint8Array {
   const limit = [picture.width, picture.height] as const;
   const from = [0, 1].map((k) => clip(Math.floor(low[k]! - beyond), 0, limit[k]! - 1)) as [number, number];
   const to = [0, 1].map((k) => clip(Math.ceil(high[k]! + beyond), from[k]! + 1, limit[k]!)) as [number, number];
-  let part = picture.read(from[0], from[1], to[0], to[1]);
+  const least = Math.min(to[0] - from[0], to[1] - from[1]);
+  let block = 1;
+  while (fast && shrink >= HALVED_FROM * block && least >= 2 * block) block *= 2;
+  const [wide, tall] = [0, 1].map((k) => Math.floor((to[k]! - from[k]!) / block) * block) as [number, number];
+  let part = picture.read(from[0], from[1], from[0] + wide, from[1] + tall);
   let toPart: Affine = { a: 1, b: 0, c: -from[0], d: 0, e: 1, f: -from[1] };
   if (averages) {
-    const width = Math.max(Math.round(part.width / shrink), 1);
-    const height = Math.max(Math.round(part.height / shrink), 1);
-    const [rx, ry] = [width / part.width, height / part.height];
+    const width = Math.max(Math.round(wide / shrink), 1);
+    const height = Math.max(Math.round(tall / shrink), 1);
+    const [rx, ry] = [width / wide, height / tall];
+    for (; block > 1; block /= 2) part = averaged(part, part.width / 2, part.height / 2);
     part = averaged(part, width, height);
     toPart = { a: rx, b: 0, c: (0.5 - from[0]) * rx - 0.5, d: 0, e: ry, f: (0.5 - from[1]) * ry - 0.5 };
   }

@@ -59,7 +59,7 @@ for (const known of golden.locator) {
       const picture = await h.openPicture(await h.bitmap(`${known.picture}.png`));
       const map = h.geometry.viewToImage(face, view.margin * width, view.margin * height, view.size);
       const pixels = h.bytes(known.pixels);
-      const own = h.resample.warp(picture, map, view.size);
+      const own = h.resample.warp(picture, map, view.size, true);
       const difference = own.reduce((sum, value, at) => sum + Math.abs(value - pixels[at]!), 0) / own.length;
       const network = await h.network("locator.onnx");
       const said = await network.look([pixels], view.size, h.LOCATOR_OUTPUTS);
