@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import golden_landmarks
@@ -11,8 +12,10 @@ from golden_landmarks import STATES, face, landmarks
 from PIL import Image
 
 import lipseg
+from lipseg.boxes import Box
 from lipseg.cli.exit_codes import ExitCode
 from lipseg.inference.card import CASCADE, DEFAULT_MODEL, LOCATOR
+from lipseg.inference.predictor import load_predictor
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +57,30 @@ def test_two_threads_say_the_same(segmenter, lips):
     for contour in ("outer", "inner"):
         # As they are printed: rounded to a hundredth, which may fall to either side.
         np.testing.assert_allclose(one[contour], two[contour], rtol=0, atol=0.0101)
+
+
+def test_a_view_gets_the_same_numbers_alone_and_in_a_batch_and_on_any_number_of_threads(segmenter):
+    rng = np.random.default_rng(0)
+    views = []
+    for state in STATES:
+        image, truth = face(state)
+        for _ in range(7):
+            box = Box.around(truth)
+            box = replace(
+                box.moved(*rng.normal(0, 6, 2)), width=box.width * rng.uniform(0.8, 1.2), roll=rng.normal(0, 0.2)
+            )
+            views.append(segmenter.cut(image, [box]).pixels[0])
+    shown = np.stack(views)  # more than go through the network at once
+    alone = [segmenter.predictor(view[None]) for view in shown]
+    size = segmenter.predictor.runtime.view.size
+    for found in (segmenter.predictor(shown), load_predictor(DEFAULT_MODEL, threads=2)(shown)):
+        # As promised in docs/reliability.md. Here the landmarks are the same to the last bit.
+        for row, one in enumerate(alone):
+            np.testing.assert_allclose(size * found.points_unit[row], size * one.points_unit[0], rtol=0, atol=0.01)
+            assert found.component[row] == one.component[0]
+            np.testing.assert_allclose(found.responsibilities[row], one.responsibilities[0], rtol=0, atol=5e-4)
+            assert found.score[row] == pytest.approx(one.score[0], abs=5e-4)
+    assert len({int(one.component[0]) for one in alone}) > 1
 
 
 @pytest.mark.parametrize("name", [CASCADE, LOCATOR])
