@@ -20,9 +20,9 @@ Array = NDArray[np.floating[Any]]
 # OpenCV's warpAffine refuses a picture with a side of this many pixels or more (SHRT_MAX).
 _LARGEST_SIDE = 32767
 # Fast views that shrink by at least this factor are halved before, for which OpenCV has a loop that takes a tenth of
-# the time of its averaging over shares of pixels. What is left is a factor of two or more, which hides most of the
-# difference.
-_HALVED_FROM = 4.0
+# the time of its averaging over shares of pixels. What is left is a factor of three or more, which hides most of
+# the difference.
+_HALVED_FROM = 6.0
 
 
 @dataclass(frozen=True, slots=True)

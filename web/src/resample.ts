@@ -12,7 +12,7 @@ const ONE = 2048;
 /** From this many picture pixels a view pixel on, the picture is averaged before it is sampled. */
 const AVERAGED_FROM = 1.2;
 /** From this many on, it is halved before where the view is to be fast. */
-const HALVED_FROM = 4;
+const HALVED_FROM = 6;
 
 const single = Math.fround;
 const clip = (value: number, low: number, high: number): number => Math.min(Math.max(value, low), high);
