@@ -43,7 +43,7 @@ for (const [index, known] of golden.views.entries()) {
     [[a, b, c], [d, e, f]].flat().forEach((value, at) => expect(value).toBeCloseTo(known.matrix.flat()[at]!, 9));
     expect(found.difference).toBeLessThan(0.25);
     expect(found.again).toBeLessThan(0.25);
-    expect(farthest(found.points, known.points)).toBeLessThan(0.1);
+    expect(farthest(found.points, known.points)).toBeLessThan(0.01);
     expect(found.score).toBeCloseTo(known.score, 3);
     expect(found.component).toBe(known.component);
   });
