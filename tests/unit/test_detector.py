@@ -22,7 +22,6 @@ from lipseg.inference.yunet import (
     decoded,
     merged,
     packaged_file,
-    steadied,
     surest,
 )
 
@@ -117,19 +116,6 @@ def test_yunet_answers_as_opencv_does(yunet, size):
     expected = reference.detect(np.ascontiguousarray(picture[..., ::-1]))[1]
     found = yunet._network(picture, 0.5)
     np.testing.assert_allclose(found[surest(found)], expected, atol=1e-2)
-
-
-def test_a_face_is_where_the_boxes_that_agree_are_on_average():
-    def row(x: float, side: float, score: float) -> list[float]:
-        return [x, 10, side, side, *np.arange(10) + x, score]
-
-    # The first two share 8 / 12 of what they cover; the third a third of it, and the last one is another face.
-    faces = np.array([row(20, 10, 0.6), row(22, 10, 0.9), row(27, 10, 0.7), row(60, 8, 0.8)])
-    one, other = steadied(faces)
-    x = (0.6 * 20 + 0.9 * 22) / 1.5
-    np.testing.assert_allclose(one, row(x, 10, 0.9))
-    np.testing.assert_allclose(other, faces[3])
-    assert steadied(np.empty((0, 15))).shape == (0, 15)
 
 
 def test_cells_are_decoded_as_by_hand():

@@ -67,9 +67,7 @@ export interface DetectorConstants {
   threshold: number;
   strides: number[];
   same_box: number;
-  agreed_box: number;
   least_side: number;
-  again_side: number;
   small_px: number;
   coarse_side: number;
   dark: number;

@@ -62,10 +62,10 @@ export class YuNet implements FaceDetector {
       searched *= 2;
       yield this.search(shrunk(whole, searched), 0, "yunet+fine");
     }
-    const small = shrunk(whole, Math.max(first, known.again_side));
+    const small = shrunk(whole, first);
     const lit = brightened(small.raster, known.dark, known.lifted);
     if (lit !== small.raster) yield this.search({ raster: lit, scale: small.scale }, 0, "yunet+brightened");
-    const least = shrunk(lit, known.again_side);
+    const least = shrunk(lit, known.least_side);
     for (const degrees of known.turns) {
       const copy = { raster: least.raster, scale: small.scale * least.scale };
       yield this.search(copy, (degrees * Math.PI) / 180, `yunet+turned ${degrees}`);
@@ -144,26 +144,11 @@ export class YuNet implements FaceDetector {
       found.map((row) => row.score),
       same,
     );
-    return kept.map((position) => steadied(found[position]!, found, this.constants.agreed_box));
+    return kept.map((position) => found[position]!);
   }
 }
 
 const unit = (value: number): number => Math.min(Math.max(value, 0), 1);
-
-/** Returns a face where all boxes that agree with its own are on average, weighted by their scores. */
-function steadied(face: Row, all: readonly Row[], agreed: number): Row {
-  const boxes = all.filter((other) => other === face || shared(face, other) > agreed);
-  const total = boxes.reduce((sum, { score }) => sum + score, 0);
-  const mean = (of: (row: Row) => number): number => boxes.reduce((sum, row) => sum + row.score * of(row), 0) / total;
-  return {
-    x: mean((row) => row.x),
-    y: mean((row) => row.y),
-    width: mean((row) => row.width),
-    height: mean((row) => row.height),
-    points: face.points.map((_, k) => [mean((row) => row.points[k]![0]), mean((row) => row.points[k]![1])]),
-    score: face.score,
-  };
-}
 
 /** Intersection over union. */
 function shared(a: Row, b: Row): number {
