@@ -186,7 +186,7 @@ def _like(found: Any, told: Any) -> Any:
     """Returns what was told in the order of the keys, and with the floats, of what was found."""
     if isinstance(found, dict):
         return {key: _like(value, told[key]) for key, value in found.items()}
-    if isinstance(found, list):
+    if isinstance(found, list | tuple):
         return [_like(value, one) for value, one in zip(found, told, strict=True)]
     return float(told) if isinstance(found, float) and isinstance(told, int) else told
 
