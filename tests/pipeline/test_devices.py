@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -77,8 +78,8 @@ class Pair:
 def two(one: Project, tmp_path: Path) -> Iterator[tuple[Project, Project]]:
     """Two folders with the same inputs; what a process writes in the second is wrong."""
     projects = one.copy(tmp_path / "first"), one.copy(tmp_path / "second")
-    for project in projects:
-        shutil.rmtree(project.root / "toy")
+    for project, folder in product(projects, ("toy", ".checkpoints")):
+        shutil.rmtree(project.root / folder)
     yield projects
     assert not (projects[1].root / "toy").exists()
     assert not (projects[1].root / ".checkpoints").exists()
