@@ -127,7 +127,7 @@ fuzz: setup ## every reader on RUNS=100000 damaged files each: hours; READERS=he
 
 # atheris is in no lock: it comes for few systems, and nothing else needs it.
 fuzz-guided: setup ## the readers of text by coverage, FOR=120 seconds each; READERS=npz,onnx for others
-	python -c "import atheris" 2>/dev/null || $(INSTALL) atheris
+	@python -c "import atheris" 2>/dev/null || { echo "error: this needs atheris: .venv/bin/pip install --no-deps --no-build-isolation atheris" >&2; exit 1; }
 	nice -n 19 python tests/fuzzing.py --guided --runs -1 --seconds $(or $(FOR),120) --readers $(or $(READERS),$(TEXTS))
 
 audit: setup ## known weaknesses of the locked packages, as far as the advisory service can be reached

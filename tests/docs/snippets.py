@@ -206,6 +206,8 @@ def _help(module: str) -> str:
 def _pip(words: list[str]) -> None:
     assert words[0] == "install"
     for word in words[1:]:
+        if word.startswith("jax[cuda"):  # with a version that the shell works out
+            continue
         name, extras = re.match(r"([^\[]*)(?:\[(.*)\])?$", word).groups()  # type: ignore[union-attr]
         for extra in (extras or "").split(",") if extras else ():
             assert extra in _PROJECT["project"]["optional-dependencies"], f"no extra {extra}"
@@ -219,7 +221,7 @@ def _npm(words: list[str]) -> None:
 
 def _dvc(words: list[str]) -> None:
     known = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    assert words[:1] in (["repro"], ["dag"], ["exp"]), words
+    assert words[:1] in (["repro"], ["dag"], ["exp"], ["commit"]), words
     for flag, setting in pairwise(words):
         if flag == "-S":
             section, _, key = setting.partition("=")[0].partition(".")
@@ -235,6 +237,7 @@ _RULES: dict[str, Callable[[list[str]], None]] = {
     "cp": _cp,
     "curl": lambda words: None,
     "dvc": _dvc,
+    "export": lambda words: None,
     "git": lambda words: None,
     "lipseg": _lipseg,
     "make": _make,

@@ -13,6 +13,7 @@ from lipseg.model.weights import module_arrays
 from lipseg.params import Net, TrainBase
 from lipseg.training import fit
 from lipseg.training.checkpoint import Checkpoint
+from lipseg.training.devices import Spread
 
 TRAIN = TrainBase(
     epochs=3,
@@ -190,7 +191,7 @@ def test_batches_have_one_size(crops, no_augment, faces, size, expected):
     train = replace(TRAIN, batch_size=size)
     radius, nothing = annotated_radius(crops), np.zeros((len(crops), 2, 112), np.float32)
     rng = np.random.default_rng(0)
-    batches = list(fit._batches(crops, given, VIEW, no_augment, train, 1, radius, nothing, rng))
+    batches = list(fit._batches(crops, given, VIEW, no_augment, train, 1, radius, nothing, rng, Spread(size, "rows")))
     assert [len(batch.images) for batch in batches] == expected
     shown = {image.tobytes() for batch in batches for image in batch.images}
     assert len(shown) == min(faces, sum(expected))  # no face twice before all were shown
