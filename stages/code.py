@@ -8,6 +8,7 @@ leaves the file as it was, and DVC leaves the stage alone. Where the file has ch
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,8 @@ ROOT = Path(__file__).parents[1]
 # Modules that only accept, refuse or tell: no result depends on how, so that a new section of parameters or a new kind
 # of error retrains nothing. (The values of the parameters are DVC's to compare.)
 NO_RESULT = ("lipseg/errors.py", "lipseg/params.py", "lipseg/progress.py", "stages/__init__.py", "stages/code.py")
+# What a string looks like that names a module of the package.
+_MODULE = re.compile(r"lipseg(\.\w+)+")
 
 
 def code_of(stage: str, root: Path = ROOT) -> str:
@@ -58,7 +61,7 @@ def _names(path: Path, root: Path) -> Iterator[str]:
             above = package[: len(package) + 1 - node.level] if node.level else ()
             base = ".".join([*above, *filter(None, [node.module])])
             yield from (base, *(f"{base}.{alias.name}" for alias in node.names))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("lipseg."):
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _MODULE.fullmatch(node.value):
             yield node.value
 
 

@@ -126,3 +126,11 @@ def test_the_stages_of_the_project():
     assert "lipseg/training/fit.py" not in finetune
     assert not set(code.NO_RESULT) & {*crop, *finetune}
     assert all((ROOT / path).is_file() for path in code.NO_RESULT)
+
+
+@pytest.mark.parametrize("stage", ["teach", "train_base", "extract", "finetune"])
+def test_the_base_does_not_depend_on_the_tool(stage):
+    # A training asks `stages.code` what it is; that must not make all that the package offers a part of it.
+    paths = paths_in(code.code_of(stage))
+    assert "lipseg/geometry.py" in paths
+    assert not [path for path in paths if path.startswith(("lipseg/inference", "lipseg/tracking", "lipseg/makeup"))]
