@@ -5,7 +5,6 @@ training, on the validation faces that the model's card names. The lock beside t
 """
 
 import argparse
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import stages
-from lipseg.data.crop_set import CropSet, load_crops
+from lipseg.data.crop_set import load_crops
 from lipseg.data.face_set import load_faces
 from lipseg.data.tables import read_json, write_json
 from lipseg.errors import LipsegError
@@ -24,7 +23,7 @@ from lipseg.params import load_params
 from lipseg.training.faces import photos
 from stages import rebuild
 from stages.release import FACES, LOCK, RECALIBRATE, promote
-from stages.verify import MODEL, NETWORKS, dvc_md5, other_names
+from stages.verify import MODEL, NETWORKS, dvc_md5, md5, other_names
 
 
 def recalibrate(folder: Path, work: Path, sources: Mapping[str, Path], files: Mapping[str, Path]) -> dict[str, Any]:
@@ -63,11 +62,11 @@ def recalibrate(folder: Path, work: Path, sources: Mapping[str, Path], files: Ma
     card["score"] = read_json(figures)
     card["data"]["sha256"] = crops.sha256
     (fitted / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    promote(fitted, _lock(folder, work, crops), crops, folder)
+    promote(fitted, _lock(folder, work), crops, folder)
     return card
 
 
-def _lock(folder: Path, work: Path, crops: CropSet) -> dict[str, Any]:
+def _lock(folder: Path, work: Path) -> dict[str, Any]:
     """Returns the lock of the folder with the record of this run."""
     ran = rebuild.lock_of(work)["stages"]
     code = (work / "data" / "code" / "calibrate.txt").read_bytes()
@@ -75,16 +74,12 @@ def _lock(folder: Path, work: Path, crops: CropSet) -> dict[str, Any]:
         "cmd": "make recalibrate-model",
         "deps": [
             {"path": MODEL, "hash": "md5", "md5": dvc_md5(folder, (*NETWORKS, CARD))},
-            {"path": "data/code/calibrate.txt", "hash": "md5", "md5": _md5(code)},
+            {"path": "data/code/calibrate.txt", "hash": "md5", "md5": md5(code)},
             *(ran["crop"]["outs"][:1] + ran["detect"]["outs"]),
         ],
         "outs": [{"path": MODEL, "hash": "md5", "md5": dvc_md5(work / MODEL, (*NETWORKS, CARD))}],
     }
     return {"schema": "2.0", "stages": {**rebuild.read_lock(folder / LOCK), RECALIBRATE: record}}
-
-
-def _md5(content: bytes) -> str:
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def main() -> None:

@@ -58,11 +58,13 @@ def check_shipped(folder: Path, limits: Limits = LIMITS) -> list[str]:
 
 def dvc_md5(folder: Path, names: tuple[str, ...]) -> str:
     """Returns the MD5 by which DVC knows a folder of these files: that of the list of their own."""
-    listed = [
-        {"md5": hashlib.md5((folder / name).read_bytes(), usedforsecurity=False).hexdigest(), "relpath": name}
-        for name in sorted(names)
-    ]
-    return hashlib.md5(json.dumps(listed, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
+    listed = [{"md5": md5((folder / name).read_bytes()), "relpath": name} for name in sorted(names)]
+    return md5(json.dumps(listed, sort_keys=True).encode()) + ".dir"
+
+
+def md5(content: bytes) -> str:
+    """Returns the MD5 by which DVC knows a file of this content."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def differences(recorded: dict[str, Any], rerun: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
