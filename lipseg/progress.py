@@ -1,12 +1,32 @@
 """Progress bars: on standard error, live on a terminal, one line now and then in a log."""
 
+import contextlib
 import sys
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 T = TypeVar("T")
+
+
+class _Messages:
+    """Standard error, but that what cannot be written there is dropped: work goes on though its log's disk is full."""
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+
+# One for all, by which tqdm knows that bars and messages go to the same place.
+MESSAGES: Any = _Messages()
 
 
 def progress(
@@ -33,7 +53,7 @@ def progress(
         desc=desc,
         unit=f" {unit}",
         disable=quiet,
-        file=sys.stderr,
+        file=MESSAGES,
         dynamic_ncols=live,
         ncols=None if live else 110,
         mininterval=0.2 if live else 10.0,

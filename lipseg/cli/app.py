@@ -1,5 +1,6 @@
 """The command ``lipseg``. Commands import what they need when they run, so that ``--help`` answers at once."""
 
+import errno
 import os
 import shlex
 import sys
@@ -10,14 +11,18 @@ from typing import Annotated, NoReturn
 import typer
 
 import lipseg
+from lipseg.cli import streams
 from lipseg.cli.batch import batch
 from lipseg.cli.exit_codes import exit_code_of
 from lipseg.cli.info import info
 from lipseg.cli.makeup import makeup
 from lipseg.cli.mouth_clips import mouths
 from lipseg.cli.predict import predict
+from lipseg.cli.printing import print_result, stdout_error, tell
 from lipseg.cli.video import video
-from lipseg.errors import LipsegError, UsageError, one_line
+from lipseg.errors import LipsegError, UsageError
+
+_CANNOT_WRITE = (errno.ENOSPC, errno.EBADF, errno.EIO, errno.EFBIG, errno.EDQUOT)
 
 app = typer.Typer(
     name="lipseg",
@@ -38,7 +43,7 @@ app.command(short_help="Print what a model is.")(info)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"lipseg {lipseg.__version__}")
+        print_result(f"lipseg {lipseg.__version__}")
         raise typer.Exit
 
 
@@ -72,13 +77,26 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # Warnings of libraries are for those who program with them: a picture's names where Pillow is installed.
         warnings.simplefilter("ignore")
     words = sys.argv[1:] if arguments is None else list(arguments)
+    streams.open_closed()
     try:
-        _check_command(words)
-        app(args=words, prog_name="lipseg")
+        _run(words)
     except LipsegError as error:
-        typer.echo(f"error: {one_line(str(error))}", err=True)
+        tell(f"error: {error}")
         sys.exit(exit_code_of(error))
+    finally:
+        streams.settle()
     sys.exit(0)
+
+
+def _run(words: Sequence[str]) -> None:
+    _check_command(words)
+    try:
+        app(args=words, prog_name="lipseg")
+    except OSError as error:
+        # Of an open file; those of results say so themselves, so that this is the help, which Typer prints.
+        if error.filename is not None or error.errno not in _CANNOT_WRITE:
+            raise
+        raise stdout_error(error) from error
 
 
 if __name__ == "__main__":

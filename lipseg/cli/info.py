@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lipseg.cli.printing import print_result
 from lipseg.errors import ModelError, printable
 from lipseg.inference.card import CARD, DEFAULT_MODEL, check_networks, read_card
 
@@ -56,14 +57,14 @@ def info(
     card = read_card(model)
     check_networks(model, card)
     if as_json:
-        typer.echo(json.dumps(card, indent=2))
+        print_result(json.dumps(card, indent=2))
         return
     try:
         lines = _whole(card, model / CARD) if full else _summary(card, model / CARD)
     except RecursionError as error:
         raise ModelError(f"{model / CARD}: nested too deeply; get the folder again") from error
     for line in [f"model: {model}", *lines]:
-        typer.echo(printable(line))
+        print_result(printable(line))
 
 
 def _whole(card: dict[str, Any], path: Path) -> list[str]:

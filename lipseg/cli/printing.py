@@ -1,6 +1,5 @@
 """What commands print: results on standard output, messages on standard error."""
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +7,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from lipseg.cli.exit_codes import ExitCode
-from lipseg.errors import one_line, printable
+from lipseg.cli.streams import discard
+from lipseg.errors import OutputError, one_line, printable
 
 if TYPE_CHECKING:
     from lipseg.video.process import VideoSummary
@@ -18,7 +18,9 @@ def tell(message: str) -> None:
     """Prints a line on standard error without tearing the progress bar."""
     from tqdm import tqdm
 
-    tqdm.write(one_line(message), file=sys.stderr)
+    from lipseg.progress import MESSAGES
+
+    tqdm.write(one_line(message), file=MESSAGES)
 
 
 def tell_failure(path: Path, message: str) -> None:
@@ -38,6 +40,9 @@ def print_result(line: str) -> None:
     """Prints a line on standard output at once; when nobody reads it any more, ends the command quietly.
 
     On a terminal, what is no text is shown by its escapes; programs get names as they are.
+
+    Raises:
+        OutputError: if it cannot be written.
     """
     if sys.stdout.isatty():
         line = printable(line)
@@ -49,6 +54,12 @@ def print_result(line: str) -> None:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        # What is still buffered must not raise once more when Python shuts down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         raise typer.Exit(ExitCode.PIPE_CLOSED) from None
+    except OSError as error:
+        raise stdout_error(error) from error
+
+
+def stdout_error(error: OSError) -> OutputError:
+    """Returns what the user is told when standard output cannot be written."""
+    return OutputError(f"standard output: cannot be written ({error.strerror or error})")
