@@ -60,12 +60,13 @@ def calibrate(
     single = fit_confidence(trials(Model(exported)), bound)
     # Every mouth that may be one is let through, so that the thresholds are seen from both sides.
     open_rules = Thresholds(calibrated=True)
-    _write(exported, out, single, open_rules)
-    found = trials(Model(out))
-    final = rescaled(single, found, bound)
-    rules = fit_thresholds(found, rescaled_scores(final, found.score), bound)
-    rules = dataclasses.replace(rules, doubt=rescaled_doubt(final, open_rules))
-    _write(exported, out, final, rules)
+    with whole_folder(out) as folder:
+        _write(exported, folder, single, open_rules)
+        found = trials(Model(folder))
+        final = rescaled(single, found, bound)
+        rules = fit_thresholds(found, rescaled_scores(final, found.score), bound)
+        rules = dataclasses.replace(rules, doubt=rescaled_doubt(final, open_rules))
+        _write(exported, folder, final, rules)
     return final, rules
 
 
@@ -86,20 +87,21 @@ def refit_thresholds(
     card = read_card(folder)
     confidence = Confidence(**numbers_of(onnx.load(folder / CASCADE)))
     doubt = Runtime.from_card(card, folder / CARD).thresholds.doubt
-    _write(folder, out, confidence, Thresholds(calibrated=True, doubt=doubt))
-    found = trials(Model(out))
-    rules = dataclasses.replace(fit_thresholds(found, found.score, bound), doubt=doubt)
-    _write(folder, out, confidence, rules)
+    with whole_folder(out) as written:
+        _write(folder, written, confidence, Thresholds(calibrated=True, doubt=doubt))
+        found = trials(Model(written))
+        rules = dataclasses.replace(fit_thresholds(found, found.score, bound), doubt=doubt)
+        _write(folder, written, confidence, rules)
     return confidence, rules
 
 
-def _write(exported: Path, out: Path, confidence: Confidence, rules: Thresholds) -> None:
+def _write(exported: Path, folder: Path, confidence: Confidence, rules: Thresholds) -> None:
+    """Fills a folder with a model of this score and these thresholds, over what is there."""
     card: dict[str, Any] = read_card(exported)
     runtime = Runtime.from_card(card, exported / CARD)
     scored = with_score((exported / CASCADE).read_bytes(), **confidence.arrays())
-    with whole_folder(out) as folder:
-        (folder / CASCADE).write_bytes(scored.SerializeToString())
-        if (exported / LOCATOR).is_file():
-            shutil.copyfile(exported / LOCATOR, folder / LOCATOR)
-        card |= {"runtime": dataclasses.replace(runtime, thresholds=rules).as_json(), "files": described(folder)}
-        (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    (folder / CASCADE).write_bytes(scored.SerializeToString())
+    if (exported / LOCATOR).is_file():
+        shutil.copyfile(exported / LOCATOR, folder / LOCATOR)
+    card |= {"runtime": dataclasses.replace(runtime, thresholds=rules).as_json(), "files": described(folder)}
+    (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from lipseg.evaluation import calibration
+from lipseg.evaluation.calibrate import Model, calibrate, refit_thresholds
 from lipseg.evaluation.trials import SEEN, UNSEEN, Trials
+from lipseg.inference.card import DEFAULT_MODEL
 from lipseg.inference.runtime import Thresholds
 from lipseg.model.confidence import EVIDENCE, FARTHEST, Confidence
 
@@ -202,6 +204,28 @@ def test_the_tables_of_the_report(fitted):
     assert {row["ranking"] for row in curves} == {"score", "typicality", "best possible"}
     assert max(row["coverage"] for row in curves) == 1
     assert {row["group"] for row in calibration.reliability_rows(trials, BOUND)} == {"all", "faces"}
+
+
+@pytest.mark.parametrize("fit", [calibrate, refit_thresholds])
+def test_a_model_is_calibrated_or_absent(fit, tmp_path, fitted):
+    """Its scores are fitted by what it itself answers: until that has ended it is not there."""
+    out = tmp_path / "calibrated"
+
+    def trials(model):
+        assert not out.exists()
+        assert model.predictor.runtime.thresholds.calibrated  # its scores are in it, and it can be asked
+        if interrupted:
+            raise KeyboardInterrupt
+        return made_trials(3000, 5, fitted)
+
+    interrupted = True
+    with pytest.raises(KeyboardInterrupt):
+        fit(DEFAULT_MODEL, out, BOUND, trials)
+    assert list(tmp_path.iterdir()) == []
+    interrupted = False
+    _, rules = fit(DEFAULT_MODEL, out, BOUND, trials)
+    assert Model(out).predictor.runtime.thresholds == rules
+    assert list(tmp_path.iterdir()) == [out]
 
 
 def test_evidence_of_a_cascade_is_finite_and_of_every_kind(cascade, crops, view):
