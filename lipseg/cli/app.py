@@ -60,8 +60,15 @@ def _root(
     """
 
 
-def _check_command(words: Sequence[str]) -> None:
-    """Raises UsageError where a file stands in a command's place."""
+def _check_words(words: Sequence[str]) -> None:
+    """Raises UsageError where a file stands in a command's place, or nothing in an argument's.
+
+    An empty path would be the current folder: a shell's variable that is not set should not name it.
+    """
+    if "" in words:
+        at = words.index("")
+        which = f"the argument after {words[at - 1]}" if at else "the first argument"
+        raise UsageError(f"{which} is empty; is a variable not set?")
     commands = {command.callback.__name__ for command in app.registered_commands if command.callback}
     if words and words[0] not in commands and os.path.exists(words[0]):
         raise UsageError(f"{words[0]}: say what to do with it, such as: lipseg predict {shlex.quote(words[0])}")
@@ -89,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run(words: Sequence[str]) -> None:
-    _check_command(words)
+    _check_words(words)
     try:
         app(args=words, prog_name="lipseg")
     except OSError as error:

@@ -344,6 +344,15 @@ def test_a_file_in_a_command_s_place(lips):
     assert err == "error: a b.png: say what to do with it, such as: lipseg predict 'a b.png'\n"
 
 
+@pytest.mark.parametrize("words", [("predict", ""), ("predict", "a.png", "-o", "")])
+def test_a_variable_that_is_not_set_is_not_the_current_folder(lips, words):
+    save("a.png")
+    code, out, err = lips(*words)
+    assert (code, out) == (ExitCode.USAGE, "")
+    assert err == f"error: the argument after {words[-2]} is empty; is a variable not set?\n"
+    assert files(Path()) == ["a.png"]
+
+
 def test_an_unknown_detector_is_wrong_usage(lips, model):
     save("a.png")
     for name, said in (("haar", "unknown face detector 'haar'"), ("yunet:", "unknown face detector")):
