@@ -1,8 +1,10 @@
 """The public class: pictures in, lips in pixels of the picture out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,6 +28,9 @@ Boxes = ArrayLike | Box | Sequence[Box] | None
 
 class LipSegmenter:
     """Finds lips: a callable that takes a picture and returns a ``Lips`` for every mouth in it.
+
+    Several threads may share one. A pickle of it holds what it was made with: another process opens the model's folder
+    anew.
 
     Attributes:
         predictor: the model behind it.
@@ -64,6 +69,10 @@ class LipSegmenter:
         if min_score is not None and not 0 <= min_score <= 1:
             raise DataError(f"the least score must be from 0 to 1, not {min_score}")
         check_threads(threads)
+        # The model that comes along may lie elsewhere where a pickle is opened.
+        given = {} if model == DEFAULT_MODEL else {"model": model}
+        self._made_with: dict[str, Any] = {**given, "detector": detector, "min_score": min_score}
+        self._made_with |= {"threads": threads, "convention": convention}
         self.predictor: Predictor = (
             model if not isinstance(model, (str, Path)) else load_predictor(Path(model), threads)
         )
@@ -74,6 +83,9 @@ class LipSegmenter:
         # The usual detector is loaded when the first picture comes without boxes; a wrong name or file is told at once.
         lazy = detector == DEFAULT_DETECTOR
         self._detector = make_detector(detector) if isinstance(detector, str) and not lazy else detector
+
+    def __reduce__(self) -> tuple[Callable[[], "LipSegmenter"], tuple[()]]:
+        return partial(type(self), **self._made_with), ()
 
     @property
     def min_score(self) -> float:

@@ -1,11 +1,14 @@
 """The way from pictures to landmarks and back, with a model that is known."""
 
+import copy
+import pickle
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from known_networks import write_model
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -225,6 +228,22 @@ def test_a_missing_model_says_how_to_get_one(tmp_path):
     (tmp_path / "card.json").write_text("{}")
     with pytest.raises(ModelError, match=r"cascade\.onnx: missing"):
         LipSegmenter(str(tmp_path))
+
+
+def test_a_pickle_opens_the_model_anew(tmp_path):
+    write_model(tmp_path / "model")
+    picture = np.random.default_rng(0).integers(0, 256, (90, 90, 3)).astype(np.uint8)
+    segment = LipSegmenter(tmp_path / "model", detector=None, min_score=0.25)
+    content = pickle.dumps(segment)
+    assert len(content) < 1000  # no networks
+    for other in (pickle.loads(content), copy.deepcopy(segment)):
+        assert (other.min_score, other.finds_faces) == (0.25, False)
+        for lips, same in zip(segment(picture, [(20, 30, 70, 60)]), other(picture, [(20, 30, 70, 60)]), strict=True):
+            np.testing.assert_array_equal(same.landmarks, lips.landmarks)
+
+
+def test_a_pickle_finds_the_model_that_comes_along_where_it_is_opened():
+    assert b"shipped" not in pickle.dumps(LipSegmenter())
 
 
 def test_the_public_names():
