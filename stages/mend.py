@@ -1,5 +1,7 @@
 """Before ``dvc repro``: mends what a dvc that was killed, or a disk, has left damaged, or says what to do.
 
+Also lets DVC do without Git in a folder that is no clone, such as an unpacked archive; experiments need one.
+
 DVC notes who reads and writes what in ``.dvc/tmp/rwlock``, and no run gets past half of that file. Of the files in its
 cache it looks no further than whether they are there and read-only, and would restore one that is damaged.
 
@@ -31,11 +33,14 @@ from zc.lockfile import LockError as GuardError
 from zc.lockfile import LockFile
 
 from lipseg.errors import DataError, LipsegError
-from lipseg.files import remove
+from lipseg.files import remove, whole_file
 from stages import run
 
 LOCKS = Path(".dvc/tmp/rwlock")
 CACHE = Path(".dvc/cache")
+# DVC's settings that Git ignores, and what is written there where there is no Git.
+LOCAL = Path(".dvc/config.local")
+NO_GIT = "# No Git repository was found; `make repro` removes this file once there is one.\n[core]\n    no_scm = true\n"
 
 
 def main() -> None:
@@ -45,6 +50,7 @@ def main() -> None:
         LipsegError: if a dvc is at work here, ``dvc.lock`` is only half there, or something cannot be mended.
     """
     with _alone():
+        _say_whether_git()
         _mend_locks()
         lock = Path("dvc.lock")
         if lock.is_file() and not _has_stages(lock):
@@ -88,6 +94,17 @@ def _alone() -> Iterator[None]:
         yield
     finally:
         lock.unlock()
+
+
+def _say_whether_git() -> None:
+    """Tells DVC to work without Git where there is none, and no longer where there is one."""
+    here = Path.cwd()
+    if any((folder / ".git").exists() for folder in (here, *here.parents)):
+        if LOCAL.is_file() and LOCAL.read_bytes() == NO_GIT.encode():
+            LOCAL.unlink()
+    elif LOCAL.parent.is_dir() and not LOCAL.exists():
+        with whole_file(LOCAL) as partial:
+            partial.write_text(NO_GIT, encoding="utf-8")
 
 
 def _mend_locks() -> None:

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -217,14 +218,18 @@ def tool_env(shared: Any) -> dict[str, str]:
 
 def copy_of_sources(to: Path, env: Mapping[str, str]) -> None:
     """Copies what a clone of the working tree would hold, outputs of the pipeline and its lock file left out."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        env=dict(env),
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    with tempfile.TemporaryDirectory() as empty:
+        # By a repository without files, so that an unpacked archive will do.
+        asked = {**env, "GIT_DIR": empty, "GIT_WORK_TREE": str(ROOT)}
+        subprocess.run(["git", "init", "--quiet"], env=asked, check=True)
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            env=asked,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
     for name in filter(None, listed.split("\0")):
         if name == "dvc.lock" or name.split("/")[0] in ("data", "reports", "models"):
             continue

@@ -2,6 +2,9 @@
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -49,6 +52,24 @@ def test_half_a_file_of_locks_is_removed(mend, tmp_path, locks, content):
 def test_a_file_of_locks_stays(mend, tmp_path, locks):
     locks.write_text('{"write": {}, "read": {}}')
     assert (mend()[0], locks.exists()) == (0, True)
+
+
+def test_dvc_works_without_git_where_there_is_none(mend, tmp_path):
+    shutil.copytree(ROOT / ".dvc", tmp_path / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache", "config.local"))
+    (tmp_path / "dvc.yaml").write_text("stages:\n  one:\n    cmd: echo 1 > a\n    outs: [a]\n")
+    repro = [sys.executable, "-m", "dvc", "repro"]
+    assert "not a git repository" in subprocess.run(repro, capture_output=True, text=True, check=False).stderr
+    assert mend() == (0, "")
+    subprocess.run(repro, capture_output=True, check=True)
+    assert (tmp_path / "a").read_text() == "1\n"
+
+    subprocess.run(["git", "init", "--quiet"], check=True)  # experiments need it
+    assert mend() == (0, "")
+    assert not (tmp_path / ".dvc/config.local").exists()
+    mine = "[core]\n    no_scm = true\n"
+    (tmp_path / ".dvc/config.local").write_text(mine)
+    assert mend() == (0, "")
+    assert (tmp_path / ".dvc/config.local").read_text() == mine
 
 
 def noted(pid):
