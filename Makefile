@@ -19,6 +19,7 @@ COMPILE := --universal --python-version 3.11 --generate-hashes --no-header --no-
 
 .venv/.build: $(LOCKS)/build.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or later is needed; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 15))' || echo "note: what is locked was tried with Python 3.11 to 3.14; should it not install, set PYTHON=/path/to/python3.14" >&2
 	$(PYTHON) -m venv .venv
 	$(INSTALL) --require-hashes -r $(LOCKS)/build.lock
 	@touch $@

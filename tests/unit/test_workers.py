@@ -39,14 +39,14 @@ def _process(_):
 
 
 def test_what_the_work_raises_is_raised_here():
-    with pytest.raises(ValueError, match="math domain error"):
+    with pytest.raises(ValueError, match="no root of -1"):
         list(in_order(_root, [*range(80), -1, *range(40)], 2))
 
 
 def _root(number):
-    import math
-
-    return math.sqrt(number)
+    if number < 0:
+        raise ValueError(f"no root of {number}")
+    return number**0.5
 
 
 def test_a_worker_that_is_killed_is_told_and_not_waited_for():
