@@ -5,9 +5,9 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 SPREAD := -n 2 --dist worksteal
-FAST := -m "not pipeline" $(SPREAD)
+FAST := -m "not slow" $(SPREAD)
 
-.PHONY: help setup repro test check fast coverage pipeline web web-serve web-golden web-test release-model recalibrate-model verify-model docs docs-serve dist version fuzz fuzz-guided audit licences floors lock clean
+.PHONY: help setup repro test check fast slow coverage web web-serve web-golden web-test release-model recalibrate-model verify-model docs site docs-serve dist version fuzz fuzz-guided audit licences floors lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -58,8 +58,8 @@ fast: setup ## the fast tests
 coverage: setup ## the fast tests, and which lines they run: half as long again
 	python -m pytest $(FAST) --cov=lipseg --cov-report=term:skip-covered --cov-fail-under=85
 
-pipeline: setup ## the slow tests: real runs of the pipeline
-	python -m pytest -m pipeline $(SPREAD)
+slow: setup ## the slow tests: real runs of the pipeline, trainings, programs that are killed
+	python -m pytest -m slow $(SPREAD)
 
 WEB_PORT ?= 5173
 
@@ -104,10 +104,13 @@ verify-model: setup ## check the model that comes along; with HELEN=DIR CELEBAMA
 	python $(LOCKS)/check.py
 	@touch $@
 
-# Material says on every build what it thinks of MkDocs' next release.
-docs: export NO_MKDOCS_2_WARNING := true
-docs: .venv/.docs ## try every snippet of README and docs, and build the site in build/site, strictly
+docs: .venv/.docs ## try every snippet of README and docs, and build the site
 	python -m pytest $(SPREAD) tests/docs
+	@$(MAKE) --no-print-directory site
+
+# Material says on every build what it thinks of MkDocs' next release.
+site: export NO_MKDOCS_2_WARNING := true
+site: .venv/.docs ## build the site of README and docs in build/site, strictly
 	python -m tools.docs
 	mkdocs build --strict
 	@echo "the site: build/site/index.html"

@@ -30,7 +30,7 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(items):
     # The slow ones first: of two workers one makes what they share while the other runs the fast ones.
-    items.sort(key=lambda item: item.get_closest_marker("pipeline") is None)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_collection_finish():

@@ -21,6 +21,8 @@ from benchmarks.faults import (
     write_video,
 )
 
+pytestmark = pytest.mark.slow
+
 PREDICT = (*LIPSEG, "predict", "in", "--detector", "none", "--format", FORMATS)
 
 

@@ -23,6 +23,7 @@ def peak_of(*arguments: object) -> tuple[int, str]:
     return int(done.stdout.split()[-1]) * 1024, done.stderr
 
 
+@pytest.mark.slow  # seconds a format
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_largest_picture_takes_less_than_a_gigabyte(tmp_path):
     height = 8_000

@@ -9,7 +9,7 @@ import yaml
 
 from .conftest import Project
 
-pytestmark = pytest.mark.pipeline
+pytestmark = pytest.mark.slow
 
 CROP = ("crop", "--out", "bad/crops", "--sheet", "bad/sheet.jpg")
 STATISTICS = ("statistics", "--crops", "data/crops", "--out", "bad/statistics")

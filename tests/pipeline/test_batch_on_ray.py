@@ -14,7 +14,7 @@ from PIL import Image
 from lipseg.batch.finder import LipFinder
 from tests.known_networks import write_model
 
-pytestmark = pytest.mark.pipeline
+pytestmark = pytest.mark.slow
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'lipseg[ray]'")
 
 from pyarrow import parquet  # noqa: E402

@@ -9,7 +9,7 @@ from PIL import Image
 from lipseg.batch import SPARK_SCHEMA, LipFinder
 from tests.known_networks import write_model
 
-pytestmark = pytest.mark.pipeline
+pytestmark = pytest.mark.slow
 pyspark = pytest.importorskip("pyspark", reason="needs Spark, which no extra brings: pip install pyspark")
 if shutil.which("java") is None:
     pytest.skip("needs Java, on which Spark runs", allow_module_level=True)

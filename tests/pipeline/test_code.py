@@ -6,7 +6,7 @@ import pytest
 
 from .conftest import Project, commit
 
-pytestmark = pytest.mark.pipeline
+pytestmark = pytest.mark.slow
 
 
 def edit(project: Project, path: str, before: str, after: str) -> None:

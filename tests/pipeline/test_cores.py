@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.pipeline
+pytestmark = pytest.mark.slow
 
 # Draws faces and trains on them, on the first so many of this process's cores; writes the weights, prints figures.
 TRAIN = """

@@ -15,7 +15,7 @@ from benchmarks.faults import content_of, plain_user, small_disk
 
 from .conftest import Project
 
-pytestmark = pytest.mark.pipeline
+pytestmark = pytest.mark.slow
 
 
 def cached(project: Project, name: str, member: str = "") -> Path:

@@ -15,7 +15,7 @@ from lipseg.rendering.masks import label_map
 
 from .conftest import Project
 
-pytestmark = pytest.mark.pipeline
+pytestmark = pytest.mark.slow
 
 # From Helen's 194 points, roughly what the 68-point scheme has: lips as in lipseg.scheme, eyes, and nothing else.
 LIPS_68 = [58, 60, 62, 65, 67, 69, 71, 73, 75, 78, 81, 84, 86, 89, 93, 97, 100, 104, 107, 110]

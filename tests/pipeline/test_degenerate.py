@@ -13,7 +13,7 @@ from lipseg.rendering.masks import INNER, UPPER
 from .conftest import Project
 from .test_datasets import write_masks
 
-pytestmark = pytest.mark.pipeline
+pytestmark = pytest.mark.slow
 
 
 def faces_of(project: Project, train: int, *, alike: bool) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from .conftest import Project
 
-pytestmark = pytest.mark.pipeline
+pytestmark = pytest.mark.slow
 
 # Enough that a training which has finished one is killed before the last.
 EPOCHS = 40

@@ -9,7 +9,7 @@ import yaml
 
 from .conftest import STAGES, Project
 
-pytestmark = pytest.mark.pipeline
+pytestmark = pytest.mark.slow
 
 
 def test_an_experiment_changes_one_parameter(copied: Project) -> None:

@@ -17,7 +17,7 @@ from lipseg.model.weights import load_arrays
 
 from .conftest import Project
 
-pytestmark = pytest.mark.pipeline
+pytestmark = pytest.mark.slow
 
 # Enough that a training which has finished one is killed before the last.
 EPOCHS = 30

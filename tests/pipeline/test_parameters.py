@@ -14,7 +14,7 @@ from lipseg.params import Params
 
 from .conftest import Project
 
-pytestmark = pytest.mark.pipeline
+pytestmark = pytest.mark.slow
 
 # The exported model and what looks through it; what follows from the base network, and from the crops.
 JUDGED = "export calibrate evaluate"

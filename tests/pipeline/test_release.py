@@ -20,7 +20,7 @@ from stages.release import Limits
 from .conftest import STAGES, Project
 from .test_datasets import write_masks
 
-pytestmark = pytest.mark.pipeline
+pytestmark = pytest.mark.slow
 
 ANY = Limits({}, {})
 

@@ -15,7 +15,7 @@ import yaml
 
 from .conftest import ROOT, STAGES, Project
 
-pytestmark = pytest.mark.pipeline
+pytestmark = pytest.mark.slow
 
 METRICS = ("reports/metrics.json", "reports/locator.json", "reports/export.json", "reports/calibration.json")
 

@@ -169,6 +169,7 @@ def test_a_folder_without_masks_is_an_error(root):
         read(root)
 
 
+@pytest.mark.slow  # reads a whole data set
 @pytest.mark.skipif("LIPSEG_CELEBAMASK" not in os.environ, reason="LIPSEG_CELEBAMASK names no copy of CelebAMask-HQ")
 def test_the_real_dataset_comes_back_from_its_points():
     root = Path(os.environ["LIPSEG_CELEBAMASK"])

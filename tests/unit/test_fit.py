@@ -60,6 +60,7 @@ def errors(fitted):
     return [row["validation_error"] for row in fitted.history]
 
 
+@pytest.mark.slow  # trains
 def test_it_learns_the_few_faces(train):
     fitted = train(epochs=25)
     losses = [row["loss"] for row in fitted.history]
@@ -78,7 +79,7 @@ def test_mirrored_views_have_an_offset_of_their_own(train, no_augment):
     assert np.abs(shown["mirrored"]).max() > 1e-3
 
 
-@pytest.mark.pipeline  # trains twice
+@pytest.mark.slow  # trains twice
 def test_interrupted_and_resumed_is_the_same_as_uninterrupted(train, no_augment, monkeypatch):
     augment = replace(no_augment, shift=0.1, mirror=0.5, colour=0.5)
     train = partial(train, epochs=3)
@@ -197,7 +198,7 @@ def test_batches_have_one_size(crops, no_augment, faces, size, expected):
     assert len(shown) == min(faces, sum(expected))  # no face twice before all were shown
 
 
-@pytest.mark.pipeline
+@pytest.mark.slow
 def test_the_hourglass_learns_too(train, net_params, view):
     changes = {"loss": "wing", "mask_weight": 10.0, "map_weight": 0.2, "tangential": 0.3, "optimiser": "muon"}
     fitted = train(net=net_params, view=view, epochs=30, **changes)

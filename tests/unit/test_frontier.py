@@ -38,7 +38,7 @@ def test_the_reference_is_judged_as_annotated_and_the_others_aligned(crops):
     assert found[f"{second}_lips"] > 0.95
 
 
-@pytest.mark.pipeline  # trains
+@pytest.mark.slow  # trains
 def test_networks_are_kept_and_timed(crops, no_augment, tmp_path, monkeypatch, capsys):
     params = load_params()
     params = replace(

@@ -143,6 +143,7 @@ def painted(outer: np.ndarray, inner: np.ndarray) -> tuple[np.ndarray, metrics.P
     return (labels > 0, labels == INNER), metrics.Painted(labels, Affine(np.eye(2, 3)))
 
 
+@pytest.mark.slow  # the judge is a program
 @given(st.integers(0, 2**32 - 1), st.booleans())
 @settings(max_examples=8, deadline=None, derandomize=True)
 def test_offset_and_figures_as_annotated_and_aligned_are_those_of_the_judge(seed: int, masks: bool) -> None:

@@ -153,6 +153,7 @@ def test_a_view_shows_the_mouth_where_its_points_say(faces, crops):
     np.testing.assert_array_equal(looks.presence, [1.0] * 3 + [0.0] * 12)
 
 
+@pytest.mark.slow  # trains
 def test_a_trained_locator_there_and_back(faces, crops, tmp_path):
     fitted = fit_locator(faces, crops, PARAMS, 0, checkpoint=Checkpoint("locate", "key", tmp_path))
     assert [row["epoch"] for row in fitted.history] == [0, 1]
@@ -179,6 +180,7 @@ class KilledError(Exception):
     pass
 
 
+@pytest.mark.slow  # trains
 def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(faces, crops, tmp_path):
     class KillsAfterAnEpoch(Checkpoint):
         def save(self, arrays, meta):

@@ -54,6 +54,7 @@ def test_a_file_of_locks_stays(mend, tmp_path, locks):
     assert (mend()[0], locks.exists()) == (0, True)
 
 
+@pytest.mark.slow  # runs DVC
 def test_dvc_works_without_git_where_there_is_none(mend, tmp_path):
     shutil.copytree(ROOT / ".dvc", tmp_path / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache", "config.local"))
     (tmp_path / "dvc.yaml").write_text("stages:\n  one:\n    cmd: echo 1 > a\n    outs: [a]\n")

@@ -122,6 +122,7 @@ def test_running_statistics_normalise_in_evaluation_and_the_batch_s_own_in_train
     assert np.abs(encoded[0].features - encoded[2].features).max() > 1e-3
 
 
+@pytest.mark.slow  # compiles
 def test_gradients_reach_every_weight_and_are_finite(base, views):
     graph, params, stats = nnx.split(base, nnx.Param, nnx.BatchStat)
 
