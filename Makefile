@@ -105,12 +105,13 @@ verify-model: setup ## check the model that comes along; with HELEN=DIR CELEBAMA
 	@touch $@
 
 docs: .venv/.docs ## try every snippet of README and docs, and build the site
-	python -m pytest $(SPREAD) tests/docs
+	python -m pytest $(SPREAD) tests/docs --ignore tests/docs/test_site.py
 	@$(MAKE) --no-print-directory site
 
 # Material says on every build what it thinks of MkDocs' next release.
 site: export NO_MKDOCS_2_WARNING := true
 site: .venv/.docs ## build the site of README and docs in build/site, strictly
+	python -m pytest tests/docs/test_site.py
 	python -m tools.docs
 	mkdocs build --strict
 	@echo "the site: build/site/index.html"

@@ -1,4 +1,4 @@
-"""The site, where `make docs` has installed what it is built with: it builds strictly, and what is broken fails it."""
+"""The site, where `make site` has installed what it is built with: it builds strictly, and what is broken fails it."""
 
 import os
 import re
@@ -15,6 +15,8 @@ from tools.docs import copy_page
 
 pytest.importorskip("mkdocs")
 pytest.importorskip("mkdocstrings")
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
