@@ -81,12 +81,18 @@ def differences(recorded: dict[str, Any], rerun: dict[str, Any]) -> Iterator[tup
 
 def disagreements(card: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """Returns the figures of two cards that lie further apart than rounding explains, a line each."""
-    found = []
+    return [
+        f"{name} on jittered boxes: {first} shipped, {second} rerun, more than {tolerance} apart"
+        for name, first, second, tolerance in _figures(card, other)
+        if abs(first - second) > tolerance
+    ]
+
+
+def _figures(card: dict[str, Any], other: dict[str, Any]) -> Iterator[tuple[str, float, float, float]]:
+    """Yields of each figure that has to agree its name, what two cards say, and how far these may lie apart."""
     for name, tolerance in TOLERANCE.items():
         first, second = (some["figures"]["jittered"]["cascade"][name] for some in (card, other))
-        if abs(first - second) > tolerance:
-            found.append(f"{name} on jittered boxes: {first} shipped, {second} rerun, more than {tolerance} apart")
-    return found
+        yield name, first, second, tolerance
 
 
 def compare_rerun(
@@ -129,19 +135,22 @@ def compare_rerun(
         print("networks: equal to the byte")
         return []
     for name in NETWORKS:
-        print(f"{name}: its weights differ by at most {_furthest(folder / name, again / name):.3g}")
-    for key in ("machine", "libraries"):
+        print(f"{name}: {_apart(folder / name, again / name)}")
+    for key in ("components", "machine", "libraries"):
         if card[key] != other[key]:
             print(f"{key}: {card[key]} shipped, {other[key]} here")
+    for name, first, second, tolerance in _figures(card, other):
+        print(f"{name} on jittered boxes: {first} shipped, {second} here, may differ by {tolerance}")
     return disagreements(card, other)
 
 
-def _furthest(first: Path, second: Path) -> float:
-    """Returns the largest difference between two files' arrays, infinite where their names or shapes differ."""
+def _apart(first: Path, second: Path) -> str:
+    """Returns how far two files' arrays lie apart."""
     a, b = _arrays(first), _arrays(second)
     if {name: array.shape for name, array in a.items()} != {name: array.shape for name, array in b.items()}:
-        return float("inf")
-    return max(float(np.abs(a[name].astype(float) - b[name]).max(initial=0)) for name in a)
+        return "has other arrays, as where the mixture has other components or other heads won"
+    furthest = max(float(np.abs(a[name].astype(float) - b[name]).max(initial=0)) for name in a)
+    return f"its weights differ by at most {furthest:.3g}"
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
