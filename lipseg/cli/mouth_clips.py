@@ -162,13 +162,13 @@ def mouths(
     from lipseg.mouth_clips.observing import DEFAULT_TRACK
     from lipseg.mouth_clips.process import settings_of
     from lipseg.progress import progress
-    from lipseg.video.libraries import need
+    from lipseg.video.libraries import need, need_av
     from lipseg.video.reading import VideoReader
 
     params = _params(preset, size, fps, grey, align, scale, gaps, shortest)
     settings = settings_of(params, names, rows, sound=sound, convention=convention)
     targets = _targets(output, videos, settings, overwrite=force, resume=resume)
-    need("av", "video", "reading videos")
+    need_av("reading videos")
     if rows == "parquet":
         need("pyarrow.parquet", "parquet", "writing Parquet")
     todo = [(video.path, target) for video, target in zip(videos, targets, strict=True) if target is not None]

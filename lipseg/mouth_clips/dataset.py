@@ -17,7 +17,7 @@ from lipseg.errors import DataError, in_brief
 from lipseg.images import read_image
 from lipseg.mouth_clips.process import INDEX, read_index
 from lipseg.mouth_clips.rows import read_rows
-from lipseg.video.libraries import need
+from lipseg.video.libraries import need_av
 
 Item = dict[str, Any]
 
@@ -189,7 +189,7 @@ def _from_png(path: Path, clip: _Clip) -> NDArray[np.uint8]:
 
 
 def _from_mp4(path: Path, clip: _Clip) -> NDArray[np.uint8]:
-    av = need("av", "video", "reading clips")
+    av = need_av("reading clips")
     with av.open(f"file:{path}") as container:
         kind = "gray" if clip.grey else "rgb24"
         n, height, width = (clip.entry[name] for name in ("frames", "height", "width"))
@@ -216,7 +216,7 @@ def _read_sound(clip: _Clip) -> tuple[NDArray[np.int16], int]:
                 samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
                 return samples.reshape(-1, file.getnchannels()), file.getframerate()
         if "mp4" in files:
-            av = need("av", "video", "reading clips")
+            av = need_av("reading clips")
             with av.open(f"file:{path}") as container:
                 if container.streams.audio:
                     return _from_aac(av, container)

@@ -17,7 +17,7 @@ from lipseg.mouth_clips.params import ClipParams
 from lipseg.mouth_clips.planning import ClipPlan
 from lipseg.mouth_clips.rows import Columns
 from lipseg.mouth_clips.sound import Samples, SoundCutter
-from lipseg.video.libraries import need
+from lipseg.video.libraries import need_av
 from lipseg.video.writing import os_error, video_encoder
 
 # Of frames that come at the source's own times.
@@ -69,7 +69,7 @@ class Mp4Writer(FrameWriter):
     name, ending, holds_sound = "mp4", ".mp4", True
 
     def __init__(self, path: Path, plan: ClipPlan, params: ClipParams, sound: SoundCutter | None) -> None:
-        self._av = need("av", "video", "writing videos")
+        self._av = need_av("writing videos")
         self._start, self._grid = plan.start_s, bool(params.fps)
         rate = Fraction(1 / plan.step_s).limit_denominator(1001)
         self._base = 1 / rate if self._grid else _TIME_BASE

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lipseg.video.libraries import need
+from lipseg.video.libraries import need_av
 from lipseg.video.reading import VideoReader
 from lipseg.video.writing import AAC_RATES
 
@@ -39,7 +39,7 @@ class SoundCutter:
         streams = [stream for stream in reader.container.streams.audio if stream.codec_context]
         if not streams:
             raise ValueError("no sound")
-        self._av = need("av", "video", "reading videos")
+        self._av = need_av("reading videos")
         self._stream = streams[0]
         context = self._stream.codec_context
         self.rate: int = context.sample_rate if context.sample_rate in AAC_RATES else _USUAL_RATE

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lipseg.errors import DataError
 from lipseg.files import not_there
 from lipseg.images import IMAGE_SUFFIXES
-from lipseg.video.libraries import need
+from lipseg.video.libraries import need_av
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -72,7 +72,7 @@ class VideoReader:
             DataError: if it is missing or holds no video that can be decoded.
             MissingLibraryError: without PyAV.
         """
-        self._av = need("av", "video", "reading videos")
+        self._av = need_av("reading videos")
         # ffmpeg would write its warnings about damaged files over the progress bar.
         self._av.logging.set_level(None)
         self.path = path

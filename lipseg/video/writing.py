@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lipseg.errors import DataError
 from lipseg.files import whole_file
-from lipseg.video.libraries import need
+from lipseg.video.libraries import need_av
 from lipseg.video.reading import Picture, VideoReader
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class VideoWriter:
         Raises:
             DataError: for another ending.
         """
-        self._av = need("av", "video", "writing videos")
+        self._av = need_av("writing videos")
         if path.suffix.lower() not in _SOUND:
             raise DataError(f"{path}: videos are written as {', '.join(SUFFIXES)}")
         self.path, self._source = path, source
@@ -204,7 +204,7 @@ def video_encoder() -> tuple[str, dict[str, str]]:
     Raises:
         MissingLibraryError: without PyAV.
     """
-    av = need("av", "video", "writing videos")
+    av = need_av("writing videos")
     try:
         av.codec.Codec("libx264", "w")
     except av.codec.codec.UnknownCodecError:

@@ -1,6 +1,8 @@
 """Mouth clips and videos from a stranger: no other file is read, and nothing is unpacked that nobody announced."""
 
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -119,6 +121,26 @@ def test_frames_that_would_fill_the_memory_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "MOST_PIXELS", 64 * 48 - 1)
     with pytest.raises(DataError, match=r"a\.mp4: frames of 64 x 48 pixels"):
         VideoReader(tmp_path / "a.mp4")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_size_in_a_file_s_head_takes_no_memory(tmp_path):
+    video(tmp_path / "a.avi", 64, 48)
+    content = (tmp_path / "a.avi").read_bytes()
+    title = content.index(b"INFOISFT")
+    sizes = [number.to_bytes(4, "little") for number in (0x7FFFFF00, 0x7FFFFE00)]
+    lying = content[: title - 4] + sizes[0] + b"INFOISFT" + sizes[1] + content[title + 12 :]
+    (tmp_path / "b.avi").write_bytes(lying)
+    program = (
+        "import sys; from pathlib import Path; from lipseg.video.reading import VideoReader\n"
+        "with VideoReader(Path(sys.argv[1])) as reader: frames = len(list(reader.frames()))\n"
+        "print(frames, open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "b.avi")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    frames, peak_kb = map(int, done.stdout.split())
+    assert frames == 2
+    assert peak_kb < 500_000  # it would take 2 GB
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mov", "mkv", "avi", "mpg", "ts", "flv", "ogv", "webm", "wmv", "3gp"])
