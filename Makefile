@@ -7,7 +7,7 @@ export DVC_NO_ANALYTICS := 1
 SPREAD := -n 2 --dist worksteal
 FAST := -m "not slow" $(SPREAD)
 
-.PHONY: help setup repro test check fast slow coverage web web-serve web-golden web-test release-model recalibrate-model verify-model docs site docs-serve dist version fuzz fuzz-guided audit licences floors lock clean
+.PHONY: help setup repro test check fast coverage slow web web-serve web-golden web-test release-model recalibrate-model verify-model docs site docs-serve dist version fuzz fuzz-guided audit licences floors lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
