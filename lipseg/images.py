@@ -46,8 +46,9 @@ _STORED: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
 # What Pillow's modes "I;16*" and "I" are as arrays: 16-bit greys.
 _DEEP = (np.uint16, np.int32)
 
-# Floats of pictures lie in 0..1; filters overshoot a little, and what goes further counts in 0..255.
-_BRIGHTEST = 2.0
+# Floats of pictures lie in 0..1; filters overshoot a little. What goes further counts in 0..255, or was normalised for
+# some network.
+_DARKEST, _BRIGHTEST = -0.5, 2.0
 
 # How other videos begin than those whose brands are none of a picture: Matroska and WebM, and AVI (RIFF, size, kind).
 _MATROSKA, _AVI = b"\x1aE\xdf\xa3", b"AVI "
@@ -269,6 +270,9 @@ def to_rgb8(image: NDArray[Any], *, cmyk: bool = False) -> NDArray[np.uint8]:
     elif image.dtype.kind == "f":
         if np.isnan(image).any():
             raise DataError("a picture must hold numbers, not NaN")
+        if image.min() < _DARKEST:
+            least = f"{image.min():.4g}"
+            raise DataError(f"a picture of floats must lie in 0..1, and this one begins at {least}: was it normalised?")
         if image.max() > _BRIGHTEST:
             raise DataError(
                 f"a picture of floats must lie in 0..1, and this one reaches {image.max():.4g}: divide by 255"

@@ -230,7 +230,7 @@ def test_a_folder_is_no_picture(tmp_path):
 @pytest.mark.parametrize(
     ("array", "expected"),
     [
-        (np.array([[0.0, 0.5, 1.0, 2.0, -1.0]]), [0, 128, 255, 255, 0]),
+        (np.array([[0.0, 0.5, 1.0, 2.0, -0.5]]), [0, 128, 255, 255, 0]),
         (np.array([[True, False]]), [255, 0]),
         (np.array([[0, 65535, 70000, -5]], np.int32), [0, 255, 255, 0]),
         (np.array([[7, 8]], np.uint8), [7, 8]),
@@ -304,6 +304,13 @@ def test_a_picture_is_written_whole_or_not_at_all(tmp_path, scene, monkeypatch):
 def test_what_is_no_picture_at_all_is_refused(image):
     with pytest.raises(DataError, match=f"not {type(image).__name__}"):
         as_rgb(image)
+
+
+def test_a_picture_that_was_normalised_for_a_network_is_refused():
+    """Cut off at 0, it would be a picture of something else."""
+    with pytest.raises(DataError, match="begins at -1: was it normalised"):
+        as_rgb(np.linspace(-1, 1, 48).reshape(4, 4, 3))
+    assert as_rgb(np.full((4, 4, 3), -0.1)).max() == 0  # a filter's overshoot
 
 
 def test_a_picture_of_floats_in_0_to_255_is_refused():
