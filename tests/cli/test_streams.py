@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ from PIL import Image
 from lipseg.cli.exit_codes import ExitCode
 from lipseg.progress import progress
 
-LIPSEG = f"{sys.executable} -m lipseg.cli.app"
+LIPSEG = f"{shlex.quote(sys.executable)} -m lipseg.cli.app"
 PREDICT = f"{LIPSEG} predict a.png --detector none"
 FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
 
@@ -33,9 +34,9 @@ def shell(tmp_path):
     ("to", "reason"),
     [(">&-", "Bad file descriptor"), pytest.param("> /dev/full", "No space left on device", marks=FULL)],
 )
-@pytest.mark.parametrize("line", [f"{PREDICT} --json", f"{LIPSEG} info", f"{LIPSEG} --help", f"{LIPSEG} --version"])
-def test_results_that_cannot_be_printed_are_an_error_of_one_line(shell, line, to, reason):
-    assert shell(f"{line} {to}") == (
+@pytest.mark.parametrize("words", ["predict a.png --detector none --json", "info", "--help", "--version"])
+def test_results_that_cannot_be_printed_are_an_error_of_one_line(shell, words, to, reason):
+    assert shell(f"{LIPSEG} {words} {to}") == (
         ExitCode.UNEXPECTED,
         "",
         f"error: standard output: cannot be written ({reason})\n",

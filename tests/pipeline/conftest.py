@@ -206,8 +206,8 @@ def tool_env(shared: Any) -> dict[str, str]:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         # Far more than is ever needed; but only a cache with an end is locked while it is written.
         "JAX_COMPILATION_CACHE_MAX_SIZE": str(1 << 30),
-        # The networks are tiny: compiling costs more than running.
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "true",
+        # No JAX_DISABLE_MOST_OPTIMIZATIONS, as the other tests have: the gradient that XLA compiles of the locator is
+        # then not finite from the second epoch on.
         # Two of these tests run at once: more threads each would stand in each other's way.
         "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
         **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
