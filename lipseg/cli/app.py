@@ -18,9 +18,10 @@ from lipseg.cli.info import info
 from lipseg.cli.makeup import makeup
 from lipseg.cli.mouth_clips import mouths
 from lipseg.cli.predict import predict
-from lipseg.cli.printing import print_result, stdout_error, tell
+from lipseg.cli.printing import print_result, tell
 from lipseg.cli.video import video
 from lipseg.errors import LipsegError, UsageError
+from lipseg.files import output_errors
 
 _CANNOT_WRITE = (errno.ENOSPC, errno.EBADF, errno.EIO, errno.EFBIG, errno.EDQUOT)
 
@@ -103,7 +104,8 @@ def _run(words: Sequence[str]) -> None:
         # Of an open file; those of results say so themselves, so that this is the help, which Typer prints.
         if error.filename is not None or error.errno not in _CANNOT_WRITE:
             raise
-        raise stdout_error(error) from error
+        with output_errors("standard output"):
+            raise
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from lipseg.cli.exit_codes import ExitCode
-from lipseg.cli.streams import discard
-from lipseg.errors import OutputError, one_line, printable
+from lipseg.errors import one_line, printable
+from lipseg.files import output_errors
 
 if TYPE_CHECKING:
     from lipseg.video.process import VideoSummary
@@ -50,16 +50,9 @@ def print_result(line: str) -> None:
         line.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:  # a name that is no text in this encoding
         line = printable(line)
-    try:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        discard(sys.stdout)
-        raise typer.Exit(ExitCode.PIPE_CLOSED) from None
-    except OSError as error:
-        raise stdout_error(error) from error
-
-
-def stdout_error(error: OSError) -> OutputError:
-    """Returns what the user is told when standard output cannot be written."""
-    return OutputError(f"standard output: cannot be written ({error.strerror or error})")
+    with output_errors("standard output"):
+        try:
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise typer.Exit(ExitCode.PIPE_CLOSED) from None

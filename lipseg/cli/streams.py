@@ -29,19 +29,19 @@ def open_closed() -> None:
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
-def discard(stream: TextIO) -> None:
-    """Sends to nowhere what a stream still holds and will get, so that it raises no more when Python ends."""
-    with contextlib.suppress(OSError, ValueError):  # it is none of the system's
-        number = stream.fileno()
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, number)
-        os.close(nowhere)
-
-
 def settle() -> None:
     """Writes what the streams still hold, and drops what cannot be written: Python would try once more and say so."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError:
-            discard(stream)
+            _discard(stream)
+
+
+def _discard(stream: TextIO) -> None:
+    """Sends to nowhere what a stream still holds and will get, so that it raises no more when Python ends."""
+    with contextlib.suppress(OSError, ValueError):  # it is none of the system's
+        number = stream.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, number)
+        os.close(nowhere)
